@@ -1,0 +1,100 @@
+"""tracer: trace capture and replay debugger for AI agents.
+
+Decorate an agent (`@tracer.agent`) or run it with `tracer run agent.py`; every model call, tool
+execution and decision is recorded into one SQLite file. Open a failed run with `tracer ui`, put
+in the answer the model should have given, and re-execute the real code from there.
+
+Importing this module loads neither the web server nor the templates; what a process does not use
+is not imported.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tracer import errors
+    from tracer.capture.agents import LimitReached
+    from tracer.capture.config import database_path, init
+    from tracer.capture.decorators import agent, model, note, run, step, tool
+    from tracer.capture.values import plain as plain_value
+    from tracer.interchange.bundle import export_bundle, import_bundle
+    from tracer.interchange.compare import compare
+    from tracer.interchange.run_json import run_json, step_json
+    from tracer.replay.checks import schema_problems
+    from tracer.replay.inprocess import fork, is_replaying, replay
+    from tracer.replay.session import ReplaySpec, plan, start
+    from tracer.replay.substitute import Substitute
+    from tracer.store.reading import Store
+
+__version__ = "0.1.0"
+
+# Where each public name lives; it is imported when it is first used.
+_HOMES = {
+    "LimitReached": "tracer.capture.agents",
+    "ReplaySpec": "tracer.replay.session",
+    "Store": "tracer.store.reading",
+    "Substitute": "tracer.replay.substitute",
+    "agent": "tracer.capture.decorators",
+    "compare": "tracer.interchange.compare",
+    "database_path": "tracer.capture.config",
+    "export_bundle": "tracer.interchange.bundle",
+    "fork": "tracer.replay.inprocess",
+    "import_bundle": "tracer.interchange.bundle",
+    "init": "tracer.capture.config",
+    "is_replaying": "tracer.replay.inprocess",
+    "model": "tracer.capture.decorators",
+    "note": "tracer.capture.decorators",
+    "plan": "tracer.replay.session",
+    "replay": "tracer.replay.inprocess",
+    "run": "tracer.capture.decorators",
+    "run_json": "tracer.interchange.run_json",
+    "schema_problems": "tracer.replay.checks",
+    "start": "tracer.replay.session",
+    "step": "tracer.capture.decorators",
+    "step_json": "tracer.interchange.run_json",
+    "tool": "tracer.capture.decorators",
+}
+_RENAMED = {"plain_value": ("tracer.capture.values", "plain")}
+
+__all__ = [
+    "LimitReached",
+    "ReplaySpec",
+    "Store",
+    "Substitute",
+    "agent",
+    "compare",
+    "database_path",
+    "errors",
+    "export_bundle",
+    "fork",
+    "import_bundle",
+    "init",
+    "is_replaying",
+    "model",
+    "note",
+    "plain_value",
+    "plan",
+    "replay",
+    "run",
+    "run_json",
+    "schema_problems",
+    "start",
+    "step",
+    "step_json",
+    "tool",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("tracer.errors")
+    home, original = _RENAMED.get(name, (_HOMES.get(name), name))
+    if home is None:
+        raise AttributeError(f"module 'tracer' has no attribute {name!r}")
+    value = getattr(import_module(home), original)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
