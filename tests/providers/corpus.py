@@ -1,0 +1,200 @@
+"""Recorded exchanges with real providers, and plain readings of them to compare with.
+
+The recordings are no part of this repository. They are looked for in the folder that the
+environment variable TRACER_CORPUS names, else beside the repository.
+"""
+
+import base64
+import gzip
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tracer.model.messages import Message
+from tracer.providers.base import HttpReply, HttpRequest
+
+FOLDER = Path(
+    os.environ.get("TRACER_CORPUS") or Path(__file__).parents[2] / ".." / "shared" / "data"
+)
+FILE = FOLDER / "exchanges.jsonl.gz"
+APIS = {"chat.completions": "openai.chat", "messages": "anthropic.messages"}
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One recorded request and reply; `api` is the format's name here."""
+
+    id: str
+    provider: str
+    endpoint: str
+    api: str
+    is_stream: bool
+    request: HttpRequest
+    reply: HttpReply
+
+
+def exchanges() -> Iterator[Exchange]:
+    """The exchanges in the formats built so far, bodies decoded."""
+    with gzip.open(FILE, "rt", encoding="utf-8") as lines:
+        for line in lines:
+            entry = json.loads(line)
+            if entry["endpoint"] in APIS:
+                yield _exchange(entry)
+
+
+def _exchange(entry: dict[str, Any]) -> Exchange:
+    sent, got = entry["request"], entry["response"]
+    body = base64.b64decode(got["body_b64"] or "")
+    if got["stored_encoding"] == "gzip" and body:
+        body = gzip.decompress(body)
+    return Exchange(
+        id=entry["id"],
+        provider=entry["provider"],
+        endpoint=entry["endpoint"],
+        api=APIS[entry["endpoint"]],
+        is_stream=entry["framing"] == "sse",
+        request=HttpRequest(
+            entry["method"],
+            entry["url"],
+            [tuple(header) for header in sent["headers"]],
+            base64.b64decode(sent["body_b64"] or ""),
+        ),
+        reply=HttpReply(entry["status"], [tuple(header) for header in got["headers"]], body),
+    )
+
+
+def asking(request: HttpRequest, *, stream: bool) -> HttpRequest:
+    """The same request with `stream` set or unset; no body stays no body."""
+    if not request.body:
+        return replace(request, body=b'{"stream":true}' if stream else b"")
+    body = json.loads(request.body)
+    body.pop("stream", None)
+    if stream:
+        body["stream"] = True
+    return replace(request, body=json.dumps(body).encode())
+
+
+@dataclass
+class Facts:
+    """What a model said, whatever the form: the texts joined, and calls as (id, name, raw)."""
+
+    text: str = ""
+    reasoning: str = ""
+    calls: list[list[Any]] | None = None
+    finish: str | None = None
+
+
+def plain_facts(exchange: Exchange) -> Facts:
+    """Facts of the first choice, read without any code of tracer's and without its care."""
+    if exchange.is_stream:
+        lines = exchange.reply.body.decode().splitlines()
+        data = [line[5:].strip() for line in lines if line.startswith("data:")]
+        events = [json.loads(entry) for entry in data if entry != "[DONE]"]
+        return (_chat_events if exchange.api == "openai.chat" else _message_events)(events)
+    value = json.loads(exchange.reply.body)
+    return (_chat_object if exchange.api == "openai.chat" else _message_object)(value)
+
+
+def _add_content(facts: Facts, content: Any) -> None:
+    if isinstance(content, str):
+        facts.text += content
+    for item in content if isinstance(content, list) else []:
+        facts.text += item.get("text") or ""
+        facts.reasoning += "".join(piece["text"] for piece in item.get("thinking") or [])
+
+
+def _chat_object(value: dict[str, Any]) -> Facts:
+    choice = value["choices"][0]
+    message = choice["message"]
+    facts = Facts(calls=[], finish=choice["finish_reason"])
+    _add_content(facts, message.get("content"))
+    facts.reasoning += message.get("reasoning_content") or message.get("reasoning") or ""
+    for call in message.get("tool_calls") or []:
+        function = call["function"]
+        facts.calls = [*(facts.calls or []), [call["id"], function["name"], function["arguments"]]]
+    if message.get("function_call"):
+        function = message["function_call"]
+        facts.calls = [[None, function["name"], function["arguments"]]]
+    return facts
+
+
+def _chat_events(events: list[dict[str, Any]]) -> Facts:
+    facts, calls = Facts(), list[list[Any]]()
+    for choice in (c for e in events for c in e.get("choices", []) if c["index"] == 0):
+        delta = choice.get("delta") or {}
+        _add_content(facts, delta.get("content"))
+        facts.reasoning += delta.get("reasoning_content") or delta.get("reasoning") or ""
+        for call in delta.get("tool_calls") or []:
+            if call.get("id"):
+                calls.append([call["id"], call["function"]["name"], ""])
+            calls[-1][2] += call["function"].get("arguments") or ""
+        facts.finish = choice.get("finish_reason") or facts.finish
+    facts.calls = calls
+    return facts
+
+
+def _message_object(value: dict[str, Any]) -> Facts:
+    facts = Facts(calls=[], finish=value["stop_reason"])
+    for block in value["content"]:
+        facts.text += block["text"] if block["type"] == "text" else ""
+        facts.reasoning += block["thinking"] if block["type"] == "thinking" else ""
+        if block["type"] == "tool_use":
+            raw = json.dumps(block["input"])
+            facts.calls = [*(facts.calls or []), [block["id"], block["name"], raw]]
+    return facts
+
+
+def _message_events(events: list[dict[str, Any]]) -> Facts:
+    facts, calls, is_call = Facts(), list[list[Any]](), False
+    for event in events:
+        if event["type"] == "content_block_start":
+            block = event["content_block"]
+            is_call = block["type"] == "tool_use"
+            if is_call:
+                calls.append([block["id"], block["name"], ""])
+        elif event["type"] == "content_block_delta":
+            delta = event["delta"]
+            facts.text += delta.get("text", "")
+            facts.reasoning += delta.get("thinking", "")
+            if is_call:
+                calls[-1][2] += delta.get("partial_json", "")
+        elif event["type"] == "message_delta":
+            facts.finish = event["delta"]["stop_reason"]
+    facts.calls = [[call_id, name, raw or "{}"] for call_id, name, raw in calls]
+    return facts
+
+
+def facts_of(message: Message) -> Facts:
+    """The same facts of a message as tracer read it; arguments as JSON."""
+    parts = message["parts"]
+    return Facts(
+        text="".join(part["content"] for part in parts if part["type"] == "text"),
+        reasoning="".join(part["content"] for part in parts if part["type"] == "reasoning"),
+        calls=[
+            [part.get("id"), part["name"], part["arguments"]]
+            for part in parts
+            if part["type"] == "tool_call"
+        ],
+        finish=message.get("finish_reason"),
+    )
+
+
+def leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text inside `value` with the key it stands under; JSON inside text is opened."""
+    if isinstance(value, dict):
+        for name, child in value.items():
+            yield from leaves(child, name)
+    elif isinstance(value, list):
+        for child in value:
+            yield from leaves(child, key)
+    elif isinstance(value, str) and value:
+        if key == "arguments":
+            try:
+                yield from leaves(json.loads(value), "argument")
+                return
+            except ValueError:
+                pass
+        yield key, value

@@ -1,0 +1,48 @@
+"""Wire formats: bytes to messages and back. Pure; one `Api` a format, found by path and body.
+
+`APIS` is the registry. Everything a layer above needs is exported here or in
+`tracer.providers.base`.
+"""
+
+from tracer.providers.anthropic_messages import AnthropicMessages
+from tracer.providers.base import Api
+from tracer.providers.hosts import name_by_host, path_of
+from tracer.providers.openai_chat import OpenAIChat
+from tracer.providers.pricing import price
+from tracer.providers.said import said_text, said_tool_call
+
+APIS: tuple[Api, ...] = (OpenAIChat(), AnthropicMessages())
+
+_BY_NAME = {api.name: api for api in APIS}
+
+
+def recognise(method: str, url: str, body: bytes) -> Api | None:
+    """The format of a request, None when it asks no model that is known here.
+
+    Cheap: by the path's end and by words in the body, which is not parsed; never by host, because
+    the same formats are spoken by proxies, gateways and servers on this machine.
+    """
+    path = path_of(url)
+    return next((api for api in APIS if api.matches(method, path, body)), None)
+
+
+def api_named(name: str) -> Api:
+    """The format called `name` ("openai.chat"); raises KeyError for another."""
+    return _BY_NAME[name]
+
+
+def provider_name(api: Api, url: str) -> str:
+    """Who serves the model, as in `gen_ai.provider.name`; the format's family for other hosts."""
+    return name_by_host(url) or api.family
+
+
+__all__ = [
+    "APIS",
+    "Api",
+    "api_named",
+    "price",
+    "provider_name",
+    "recognise",
+    "said_text",
+    "said_tool_call",
+]

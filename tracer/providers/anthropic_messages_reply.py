@@ -1,0 +1,91 @@
+"""Anthropic Messages replies, JSON or stream, to what the model said; and requests."""
+
+from typing import Any
+
+from tracer.model.messages import Message
+from tracer.model.records import ErrorInfo, Usage
+from tracer.providers.anthropic_messages_blocks import read_content
+from tracer.providers.anthropic_messages_stream import MessageStream, aggregate
+from tracer.providers.base import HttpReply, ModelReply
+from tracer.providers.errors import error_of_reply
+from tracer.providers.finish import FinishReasons
+from tracer.providers.jsontext import JsonObject, as_dict, load_object
+from tracer.providers.wire import count, is_answer, is_failure, is_stream, reasons_of, text
+
+FINISH = FinishReasons(
+    {
+        "end_turn": "stop",
+        "stop_sequence": "stop",
+        "max_tokens": "length",
+        "model_context_window_exceeded": "length",
+        "tool_use": "tool_call",
+        "refusal": "content_filter",
+        "error": "error",
+    }
+)
+
+
+def read_reply(reply: HttpReply) -> ModelReply:
+    """What the model answered; see `Api.read_reply`."""
+    stream = aggregate(reply.body) if is_stream(reply) else _json_as_stream(reply)
+    error = stream.error
+    if error is None and is_failure(reply.status):
+        error = error_of_reply(reply)
+    is_complete = stream.complete and reply.failure is None
+    value = stream.value
+    is_broken = not is_complete or error is not None
+    messages = [_message(value, is_broken=is_broken)] if "content" in value else []
+    return ModelReply(
+        messages=messages,
+        usage=read_usage(value.get("usage")),
+        finish_reasons=reasons_of(messages),
+        model=text(value.get("model")),
+        response_id=text(value.get("id")),
+        error=error,
+        complete=is_complete,
+        first_content_offset=stream.first_content_offset,
+    )
+
+
+def template_of(recorded: HttpReply | None) -> JsonObject:
+    """The message a substitute starts from, {} where the recording holds none."""
+    if not is_answer(recorded):
+        return {}
+    if is_stream(recorded):
+        return aggregate(recorded.body).value
+    value = load_object(recorded.body) or {}
+    return value if isinstance(value.get("content"), list) else {}
+
+
+def read_usage(wire: Any) -> Usage | None:
+    """Token counts; the provider counts cached tokens beside the input, `Usage` inside it."""
+    usage = as_dict(wire)
+    given = count(usage.get("input_tokens"))
+    cached = count(usage.get("cache_read_input_tokens"))
+    written = count(usage.get("cache_creation_input_tokens"))
+    found = Usage(
+        input_tokens=None if given is None else given + (cached or 0) + (written or 0),
+        output_tokens=count(usage.get("output_tokens")),
+        cached_input_tokens=cached,
+        reasoning_tokens=count(as_dict(usage.get("output_tokens_details")).get("thinking_tokens")),
+        cache_write_tokens=written,
+    )
+    return None if found == Usage() else found
+
+
+def _json_as_stream(reply: HttpReply) -> MessageStream:
+    value = load_object(reply.body)
+    error = error_of_reply(reply)
+    if error is None and not isinstance((value or {}).get("content"), list):
+        error = ErrorInfo("invalid_reply", "the reply has no content")
+    is_complete = value is not None or reply.failure is None
+    return MessageStream(value or {}, error, is_complete, None)
+
+
+def _message(value: JsonObject, *, is_broken: bool) -> Message:
+    message: Message = {
+        "role": text(value.get("role")) or "assistant",
+        "parts": read_content(value.get("content")),
+    }
+    reason = FINISH.read(value.get("stop_reason")) or ("error" if is_broken else None)
+    return {**message, "finish_reason": reason} if reason else message

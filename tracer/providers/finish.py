@@ -1,0 +1,38 @@
+"""Finish reasons: a provider's words and OpenTelemetry's, in both directions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tracer.model.messages import Message, tool_calls_of
+from tracer.providers.wire import text
+
+
+@dataclass(frozen=True, slots=True)
+class FinishReasons:
+    """`meanings`: wire word -> OpenTelemetry's; of several with one meaning the first is written.
+
+    A word without a known meaning is passed on as it is, in both directions.
+    """
+
+    meanings: Mapping[str, str]
+
+    def read(self, wire: Any) -> str | None:
+        """OpenTelemetry's word, None when the provider gave no reason."""
+        said = text(wire)
+        return None if said is None else self.meanings.get(said, said)
+
+    def write(self, said: Message, old: Any, *, is_unchanged: bool) -> str:
+        """The wire word for `said`.
+
+        Where `said` gives no reason: the recorded one (`old`) if the parts are unchanged, else
+        what the parts call for. Of several wire words that fit, the recorded one.
+        """
+        wanted = text(said.get("finish_reason"))
+        if wanted is None:
+            if is_unchanged and text(old):
+                return str(old)
+            wanted = "tool_call" if tool_calls_of(said) else "stop"
+        if self.read(old) == wanted:
+            return str(old)
+        return next((wire for wire, known in self.meanings.items() if known == wanted), wanted)
