@@ -1,0 +1,132 @@
+"""Agents: the outermost decorated call is a run, a nested one a step of it."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tracer.capture import runtime
+from tracer.capture import scope as scopes
+from tracer.capture.boundary import ActiveRun
+from tracer.capture.environment import function_entry
+from tracer.capture.frames import Frame, Spec, begin_frame, is_cancel, make_call, open_frame
+from tracer.capture.functions import encode_result, error_info
+from tracer.capture.guard import report
+from tracer.capture.values import encode
+from tracer.errors import ReplayStop, TracerError
+
+_registered: dict[str, Callable[..., Any]] = {}
+
+
+class LimitReached(TracerError):
+    """Raised in the agent at the step that would exceed a bound set on `@tracer.agent`."""
+
+
+def register(spec: Spec, wrapped: Callable[..., Any]) -> None:
+    """Remember a decorated agent, so that an in-process fork finds it by name."""
+    _registered[f"{spec.function.__module__}:{spec.function.__qualname__}"] = wrapped
+
+
+def registered(module: str, qualname: str) -> Callable[..., Any] | None:
+    """The decorated agent of this process with that name."""
+    return _registered.get(f"{module}:{qualname}")
+
+
+class RunFrame(Frame):
+    """The outermost agent: its end is also the run's."""
+
+    __slots__ = ("_outside",)
+
+    def finish(self, result: Any, **detail: Any) -> None:
+        super().finish(result, **detail)
+        try:
+            data, _ = encode_result(result, self.spec.function)
+            runtime.close_run(self.step.run, "ok", data, None)
+        except ReplayStop:
+            raise
+        except Exception as error:
+            report("ending a run", error)
+
+    def fail(self, error: BaseException) -> None:
+        super().fail(error)
+        try:
+            runtime.close_run(self.step.run, run_status(error), None, error_info(error))
+        except ReplayStop:
+            raise
+        except Exception as fault:
+            report("ending a run", fault)
+
+
+def run_status(error: BaseException) -> Any:
+    """`stopped` when someone ended it (Ctrl-C, cancellation, a limit), else `error`."""
+    if isinstance(error, LimitReached | KeyboardInterrupt | ReplayStop) or is_cancel(error):
+        return "stopped"
+    return "error"
+
+
+def open_agent(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
+    """Begin a sub-agent inside a run, else a run of its own."""
+    frame: Frame | None
+    if scopes.current() is not None:
+        frame = open_frame(spec, args, kwargs)
+    else:
+        frame = _open_run(spec, args, kwargs)
+    if frame is not None and spec.limits:
+        _set_limits(frame, spec)
+    return frame
+
+
+def _open_run(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
+    try:
+        named = spec.parameters.by_name(args, kwargs)
+        given, fidelity = encode(named)
+        entry = function_entry(spec.function, fidelity != "opaque", runtime.runs_started())
+        run = runtime.open_run(spec.name, given, entry)
+        call = make_call(spec, run.root, args, kwargs)
+    except ReplayStop:
+        raise
+    except Exception as error:
+        report("starting a run", error)
+        return None
+    frame = begin_frame(spec, run.root, call)
+    return RunFrame(spec, frame.step, frame.decision)
+
+
+def open_block(name: str, given: dict[str, Any]) -> Frame | None:
+    """Begin a `with tracer.run(...)` block, which can't be started again by itself."""
+
+    def block(**values: Any) -> None: ...
+
+    block.__name__ = name
+    block.__dict__["tracer_reason"] = f"the run {name!r} is a with block, not a function"
+    spec = Spec("agent", name, block)
+    return open_agent(spec, (), given)
+
+
+def _set_limits(frame: Frame, spec: Spec) -> None:
+    """Bounds are checked where a step starts: there the agent can be stopped cleanly."""
+    limits = spec.limits
+    run: ActiveRun = frame.step.run
+    started = time.monotonic()
+    first = run.steps_begun
+
+    def check() -> None:
+        if frame.step.ended:
+            return
+        tally = getattr(run.recorder, "tallies", {}).get(run.id)
+        spent = {
+            "max_steps": float(run.steps_begun - first + 1),
+            "max_tokens": float(getattr(tally, "tokens", 0)),
+            "max_cost": float(getattr(tally, "cost_usd", None) or 0.0),
+            "timeout": time.monotonic() - started,
+        }
+        for name, bound in limits.items():
+            if spent[name] > bound:
+                raise LimitReached(
+                    f"{spec.name} reached {name}={bound:g}: raise the limit or find out why it "
+                    "goes on"
+                )
+
+    run.limits.append(check)
+
+
+__all__ = ["LimitReached", "RunFrame", "open_agent", "open_block", "register", "registered"]

@@ -1,0 +1,274 @@
+"""The step boundary: a run under way, and the port through which a re-execution answers steps.
+
+Every decorated function and every HTTP exchange passes here. `StepHandler` is the port: capture
+declares it, replay implements it. Without a handler a step is done for real and recorded.
+"""
+
+import itertools
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tracer.capture.scope import Scope
+from tracer.model.records import (
+    JSON,
+    Effect,
+    ErrorInfo,
+    RunStatus,
+    Slot,
+    Source,
+    StepKind,
+)
+from tracer.providers.base import Api, HttpRequest
+
+# A generator of its own: drawing ids from the global one would change the agent's random numbers.
+_ids = random.Random(os.urandom(16))
+os.register_at_fork(after_in_child=lambda: _ids.seed(os.urandom(16)))
+
+
+def new_run_id() -> str:
+    """32 hex digits, an OpenTelemetry trace id."""
+    return f"{_ids.getrandbits(128) | 1:032x}"
+
+
+def new_step_id() -> str:
+    """16 hex digits, an OpenTelemetry span id."""
+    return f"{_ids.getrandbits(64) | 1:016x}"
+
+
+@dataclass(frozen=True, slots=True)
+class ValueAnswer:
+    """A function's result as tagged JSON. `items` = it is the list a generator yielded."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorAnswer:
+    """The recorded exception is raised again."""
+
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A reply: content-decoded chunks, then `failure` (`{"type", "message"}`) if there is one.
+
+    `complete` False: the recorded agent stopped reading here; `needs_more` is called (and raises)
+    when the re-executed one reads on.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    chunks: tuple[bytes, ...]
+    complete: bool = True
+    failure: dict[str, JSON] | None = None
+    needs_more: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledAnswer:
+    """The recorded step was cancelled: it hangs until it is cancelled again."""
+
+
+Answer = ValueAnswer | ErrorAnswer | HttpAnswer | CancelledAnswer
+
+
+class Document:
+    """A JSON document in pieces, joined when its bytes are first needed (on the writer's thread)."""
+
+    __slots__ = ("_joined", "_pieces")
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces: list[bytes] | None = pieces
+        self._joined = b""
+
+    def __bytes__(self) -> bytes:
+        if self._pieces is not None:
+            self._joined = b"".join(self._pieces)
+            self._pieces = None
+        return self._joined
+
+
+@dataclass(slots=True)
+class Call:
+    """A step about to happen, as a handler sees it."""
+
+    kind: StepKind
+    name: str
+    slot: Slot
+    effect: Effect | None = None
+    input: bytes | None = None  # tagged JSON of the arguments (functions)
+    document: "Document | None" = None  # model functions: the conversation as a JSON document
+    request: HttpRequest | None = None
+    api: Api | None = None
+    callsite: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a handler says of a call. `answer` None: do it for real.
+
+    `ticket` is the handler's own. `fingerprint` is set when the handler computed it.
+    """
+
+    answer: Answer | None = None
+    source: Source = "live"
+    matched_step: str | None = None
+    diverged: bool = False
+    fingerprint: str | None = None
+    ticket: Any = None
+    detail: dict[str, JSON] = field(default_factory=dict)
+
+
+LIVE = Decision()
+
+
+class StepHandler(Protocol):
+    """Do it, or answer it? Called for every step of a run that is a re-execution.
+
+    `decide` may raise a ReplayStop. `wait`/`wait_async` hold an answer back until the recorded
+    order allows it to be seen; `point` is "reply" (before it is given) or "end" (stream read).
+    """
+
+    def decide(self, call: Call) -> Decision: ...
+
+    def wait(self, decision: Decision, point: str) -> None: ...
+
+    async def wait_async(self, decision: Decision, point: str) -> None: ...
+
+    def check(self) -> None:
+        """Raise the ReplayStop that already ended this re-execution, if one did."""
+
+
+class Recorder(Protocol):
+    """Where a run's starts and ends go; implemented by `tracer.capture.recorder`."""
+
+    def run_ended(self, end: Any) -> None: ...
+
+    def step_started(self, step: "OpenStep", call: Call) -> None: ...
+
+    def step_ended(self, step: "OpenStep", end: "End") -> None: ...
+
+
+@dataclass(slots=True)
+class End:
+    """What came of a step: exactly one of `value` (tagged JSON), `reply`, `error`, or nothing."""
+
+    status: str
+    ended_ns: int
+    end_seq: int
+    value: bytes | None = None
+    value_object: Any = None
+    reply: Any = None  # recorder.RawReply
+    error: ErrorInfo | None = None
+    fidelity: Any = None
+    detail: dict[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class OpenStep:
+    """A step under way. `scope` is what happens inside it sees as current."""
+
+    run: "ActiveRun"
+    n: int
+    id: str
+    parent: str | None
+    call: Call
+    decision: Decision
+    started_ns: int
+    start_seq: int
+    scope: Scope
+    span: Any = None
+    ended: bool = False
+
+    def end(self, status: str, **what: Any) -> None:
+        """Record the end; once, later calls do nothing."""
+        if self.ended:
+            return
+        self.ended = True
+        end = End(status, time.time_ns(), self.run.next_seq(), **what)
+        self.run.recorder.step_ended(self, end)
+        if self.span is not None:
+            self.run.spans.ended(self, end)
+
+
+class ActiveRun:
+    """A run under way in this process: numbers its steps, knows its handler and recorder."""
+
+    def __init__(
+        self, run_id: str, name: str, recorder: Recorder, handler: StepHandler | None = None
+    ) -> None:
+        self.id = run_id
+        self.name = name
+        self.recorder = recorder
+        self.handler = handler
+        self.root = Scope(self, "", None, None)
+        self.status: RunStatus = "running"
+        self.warnings: list[str] = []
+        self.template: Any = None  # runtime.Template of a re-execution
+        self.spans: Any = None  # otel.Bridge, when someone listens
+        self.snapshots: Any = None  # conversation.Snapshots, from the first model function on
+        self.limits: list[Callable[[], None]] = []
+        self.steps_begun = 0
+        self._sequence = itertools.count(1)
+        self._lock = threading.Lock()
+        self._named: dict[str, Scope] = {}
+
+    def next_seq(self) -> int:
+        return next(self._sequence)
+
+    def named_scope(self, name: str) -> Scope:
+        """A scope under the root that is found again by its name."""
+        with self._lock:
+            if name not in self._named:
+                self._named[name] = Scope(self, name, None, self.root)
+            return self._named[name]
+
+    def check(self) -> None:
+        """Raise what already ended this re-execution, if something did."""
+        if self.handler is not None:
+            self.handler.check()
+
+    def wait(self, decision: Decision, point: str = "reply") -> None:
+        """Hold an answer back until the recorded order allows it."""
+        if self.handler is not None:
+            self.handler.wait(decision, point)
+
+    async def wait_async(self, decision: Decision, point: str = "reply") -> None:
+        """The same without blocking the event loop."""
+        if self.handler is not None:
+            await self.handler.wait_async(decision, point)
+
+    def decide(self, call: Call) -> Decision:
+        """Ask the handler; without one every step is live."""
+        return LIVE if self.handler is None else self.handler.decide(call)
+
+    def begin(self, scope: Scope, call: Call, decision: Decision) -> OpenStep:
+        """Number a step and write its start."""
+        for limit in self.limits:
+            limit()
+        step_id = new_step_id()
+        with self._lock:  # number and sequence together, so that both give the order of starts
+            self.steps_begun = number = self.steps_begun + 1
+            sequence = next(self._sequence)
+        inner = scope.for_step(call.slot, step_id)
+        step = OpenStep(
+            self,
+            number,
+            step_id,
+            scope.step_id,
+            call,
+            decision,
+            time.time_ns(),
+            sequence,
+            inner,
+        )
+        if self.spans is not None:
+            self.spans.started(step)
+        self.recorder.step_started(step, call)
+        return step

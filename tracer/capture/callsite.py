@@ -1,0 +1,38 @@
+"""Where in the user's own code a step was asked for: "file.py:12 in function"."""
+
+import os
+import sys
+import sysconfig
+from functools import lru_cache
+
+_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_DEMO = os.path.join(_OWN, "demo") + os.sep
+_STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
+_MAX_FRAMES = 120
+
+
+@lru_cache(maxsize=4096)
+def _is_user_file(filename: str) -> bool:
+    if filename.startswith("<") or "site-packages" in filename or "dist-packages" in filename:
+        return False
+    if filename.startswith(_OWN):
+        return filename.startswith(_DEMO)
+    return not filename.startswith(_STDLIB)
+
+
+def is_user_file(filename: str) -> bool:
+    """Whether a file is the user's: not tracer, not the standard library, not installed."""
+    return _is_user_file(filename)
+
+
+def callsite() -> str | None:
+    """The nearest frame of user code above the caller; None when there is none."""
+    frame = sys._getframe(1)
+    for _ in range(_MAX_FRAMES):
+        code = frame.f_code
+        if _is_user_file(code.co_filename):
+            return f"{code.co_filename}:{frame.f_lineno} in {code.co_qualname}"
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return None

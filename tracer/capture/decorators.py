@@ -1,0 +1,154 @@
+"""The decorators and context managers users write: agent, tool, model, step, note, run."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar, overload
+
+from tracer.capture import agents, config
+from tracer.capture import scope as scopes
+from tracer.capture.boundary import Call
+from tracer.capture.callsite import callsite
+from tracer.capture.frames import Spec
+from tracer.capture.guard import report
+from tracer.capture.values import encode
+from tracer.capture.wrapping import wrap
+from tracer.errors import ReplayStop, UsageError
+from tracer.model.records import Effect, StepKind
+
+F = TypeVar("F", bound=Callable[..., Any])
+_EFFECTS = ("external", "read", "local")
+
+
+def _decorate(function: Any, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Any:
+    """Wrap a function, or the function inside a staticmethod or classmethod."""
+    if isinstance(function, staticmethod | classmethod):
+        return type(function)(make(function.__func__))
+    if not callable(function) or isinstance(function, type):
+        raise UsageError(
+            f"tracer decorators go on functions and methods, not on {function!r}: "
+            "decorate the method that does the work"
+        )
+    return make(function)
+
+
+def _step_decorator(
+    kind: StepKind, function: Any, name: str | None, effect: Effect | None = None
+) -> Any:
+    def make(inner: Callable[..., Any]) -> Callable[..., Any]:
+        if not config.get().enabled:
+            return inner
+        label = name or getattr(inner, "__name__", None) or type(inner).__name__
+        return wrap(Spec(kind, label, inner, effect))
+
+    if function is None:
+        return lambda inner: _decorate(inner, make)
+    return _decorate(function, make)
+
+
+@overload
+def agent(function: F, /) -> F: ...
+@overload
+def agent(
+    *,
+    name: str | None = None,
+    max_steps: int | None = None,
+    max_tokens: int | None = None,
+    max_cost: float | None = None,
+    timeout: float | None = None,
+) -> Callable[[F], F]: ...
+def agent(function: Any = None, /, *, name: str | None = None, **limits: Any) -> Any:
+    """Record a call as a run (outermost) or as a sub-agent (inside another agent).
+
+    `max_steps`, `max_tokens`, `max_cost` (US dollars) and `timeout` (seconds) bound the call: at
+    the start of the step that would exceed one, `tracer.LimitReached` is raised in the agent.
+    """
+    unknown = set(limits) - {"max_steps", "max_tokens", "max_cost", "timeout"}
+    if unknown:
+        raise TypeError(f"agent() got an unexpected keyword argument {sorted(unknown)[0]!r}")
+    given = {key: float(value) for key, value in limits.items() if value is not None}
+
+    def make(inner: Callable[..., Any]) -> Callable[..., Any]:
+        if not config.get().enabled:
+            return inner
+        spec = Spec("agent", name or inner.__name__, inner, None, given)
+        wrapped = wrap(spec, agents.open_agent)
+        agents.register(spec, wrapped)
+        return wrapped
+
+    if function is None:
+        return lambda inner: _decorate(inner, make)
+    return _decorate(function, make)
+
+
+@overload
+def tool(function: F, /) -> F: ...
+@overload
+def tool(*, name: str | None = None, effect: Effect | None = None) -> Callable[[F], F]: ...
+def tool(function: Any = None, /, *, name: str | None = None, effect: Any = None) -> Any:
+    """Record a call as a tool execution.
+
+    `effect` says what it does to the world and so what a re-execution may do with it:
+    "external" (the default: sends, pays, writes; never repeated by itself), "read" (looks
+    something up), "local" (changes only this process; is run again). Raises UsageError for
+    another word.
+    """
+    if effect is not None and effect not in _EFFECTS:
+        raise UsageError(f"effect={effect!r}: use one of {', '.join(_EFFECTS)}")
+    return _step_decorator("tool", function, name, effect)
+
+
+@overload
+def model(function: F, /) -> F: ...
+@overload
+def model(*, name: str | None = None) -> Callable[[F], F]: ...
+def model(function: Any = None, /, *, name: str | None = None) -> Any:
+    """Record a call as a model call: for models that aren't reached over HTTP."""
+    return _step_decorator("model", function, name)
+
+
+@overload
+def step(function: F, /) -> F: ...
+@overload
+def step(*, name: str | None = None) -> Callable[[F], F]: ...
+def step(function: Any = None, /, *, name: str | None = None) -> Any:
+    """Record a call as a step: retrieval, parsing, a decision; any work worth seeing."""
+    return _step_decorator("step", function, name)
+
+
+def note(text: str, **values: Any) -> None:
+    """Record a remark at this place: an intermediate decision and what it rests on.
+
+    Outside a run it does nothing. `values` are shown with it.
+    """
+    scope = scopes.current()
+    if scope is None:
+        return
+    try:
+        given, _ = encode(values)
+        call = Call("note", str(text), scope.take_slot("note"), input=given, callsite=callsite())
+        scope.run.begin(scope, call, scope.run.decide(call)).end("ok")
+    except ReplayStop:
+        raise
+    except Exception as error:
+        report("note", error)
+
+
+@contextmanager
+def run(name: str, input: Any = None) -> Iterator[None]:
+    """Record what happens inside as a run, where no decorator fits; nested, as a sub-agent."""
+    frame = agents.open_block(name, {} if input is None else {"input": input})
+    if frame is None:
+        yield
+        return
+    frame.enter()
+    try:
+        yield
+    except BaseException as error:
+        frame.leave()
+        frame.fail(error)
+        raise
+    frame.leave()
+    frame.finish(None)
+
+
+__all__ = ["agent", "model", "note", "run", "step", "tool"]

@@ -1,0 +1,68 @@
+"""Content decoding of recorded replies, chunk by chunk, so that chunk boundaries keep their times.
+
+gzip and deflate are in the standard library; br and zstd are decoded when the package that let
+the client ask for them is installed. What can't be decoded is kept as it came, with its header,
+and still replays.
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+_DROPPED = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
+Headers = tuple[tuple[str, str], ...]
+
+
+class _Decoder(Protocol):
+    def __call__(self, data: bytes) -> bytes: ...
+
+
+def decode_chunks(chunks: Sequence[bytes], headers: Headers) -> tuple[list[bytes], Headers]:
+    """Decoded chunks (as many as came) and the headers that still hold."""
+    coding = next((v.strip().lower() for n, v in headers if n.lower() == "content-encoding"), "")
+    kept = tuple((n, v) for n, v in headers if n.lower() not in _DROPPED)
+    if coding in ("", "identity"):
+        return list(chunks), kept
+    decoder = _decoder(coding)
+    if decoder is not None:
+        try:
+            return [decoder(chunk) for chunk in chunks], kept
+        except Exception:  # a declared encoding that isn't there: keep the bytes and the header
+            pass
+    return list(chunks), (*kept, ("content-encoding", coding))
+
+
+def _decoder(coding: str) -> _Decoder | None:
+    if coding in ("gzip", "x-gzip"):
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+    if coding == "deflate":
+        return zlib.decompressobj().decompress
+    # Optional packages, present exactly when the client could ask for their encoding.
+    if coding == "br":
+        return _brotli()
+    if coding == "zstd":
+        return _zstd()
+    return None
+
+
+def _brotli() -> _Decoder | None:
+    module: Any
+    try:
+        import brotli as module
+    except ImportError:
+        try:
+            import brotlicffi as module
+        except ImportError:
+            return None
+    decoder = module.Decompressor()
+    method = getattr(decoder, "process", None) or decoder.decompress
+    return lambda data: bytes(method(data))
+
+
+def _zstd() -> _Decoder | None:
+    try:
+        import zstandard
+    except ImportError:
+        return None
+    decoder = zstandard.ZstdDecompressor().decompressobj()
+    return lambda data: bytes(decoder.decompress(data))

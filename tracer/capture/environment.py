@@ -1,0 +1,114 @@
+"""What a run ran in: how to start it again, versions, process. Collected once a run, cheaply."""
+
+import os
+import platform
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from tracer.model.records import JSON
+
+_SAMPLES = str(Path(__file__).resolve().parents[1] / "demo")
+
+
+def environment() -> dict[str, JSON]:
+    """Python, platform, argv, cwd and process, for the run's record."""
+    return {
+        "python": platform.python_version(),
+        "platform": sys.platform,
+        "executable": sys.executable,
+        "argv": list(sys.orig_argv),
+        "cwd": _cwd(),
+        "host": socket.gethostname(),
+        "hashseed": os.environ.get("PYTHONHASHSEED"),
+    }
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # the folder was removed under the program
+        return ""
+
+
+def script_entry(path: str, arguments: list[str], *, as_module: bool, whole: bool) -> dict[str, JSON]:
+    """Entry of a program: run again as `__main__` with the same arguments.
+
+    `whole` True: the program is the run (`tracer run`). False: the run is the first decorated
+    call in it.
+    """
+    return _sample_of(path) | {
+        "kind": "module" if as_module else "script",
+        "path": path if as_module else os.path.abspath(path),
+        "argv": arguments,
+        "cwd": _cwd(),
+        "executable": sys.executable,
+        "whole": whole,
+        "hashseed": os.environ.get("PYTHONHASHSEED"),
+    }
+
+
+def function_entry(function: Any, storable: bool, ordinal: int) -> dict[str, JSON]:
+    """Entry of a decorated call: the function is imported and called with the run's input.
+
+    Methods, closures, notebook cells and calls whose arguments can't be stored are started
+    through their whole program instead, where there is one and this was its first run.
+    """
+    module = sys.modules.get(function.__module__)
+    file = getattr(module, "__file__", None)
+    reason = _why_not_importable(function, file, storable)
+    if reason is None and file is not None:
+        return _sample_of(file) | {
+            "kind": "function",
+            "module": function.__module__,
+            "qualname": function.__qualname__,
+            "file": os.path.abspath(file),
+            "root": _import_root(function.__module__, file),
+            "cwd": _cwd(),
+            "argv": sys.argv[1:],
+            "executable": sys.executable,
+            "hashseed": os.environ.get("PYTHONHASHSEED"),
+        }
+    main = getattr(sys.modules.get("__main__"), "__file__", None)
+    if main is not None and os.path.isfile(main) and ordinal == 0 and not _is_tool(main):
+        entry = script_entry(main, sys.argv[1:], as_module=False, whole=False)
+        return entry | {"because": reason}
+    return {"kind": "none", "reason": reason, "cwd": _cwd()}
+
+
+def _sample_of(path: str) -> dict[str, JSON]:
+    """Marks runs of the sample agents that come with tracer: they can be started anywhere."""
+    folder, name = os.path.split(os.path.abspath(path))
+    return {"sample": name.removesuffix(".py")} if folder == _SAMPLES else {}
+
+
+def _is_tool(main: str) -> bool:
+    # Under pytest, ipython and the like the main program isn't the user's.
+    return "site-packages" in main or os.path.basename(main) in ("pytest", "ipython", "jupyter")
+
+
+def _why_not_importable(function: Any, file: str | None, storable: bool) -> str | None:
+    if "tracer_reason" in vars(function):
+        return str(vars(function)["tracer_reason"])
+    name = function.__qualname__
+    if "<locals>" in name:
+        return f"{name} is defined inside a function: move it to module level"
+    if "." in name:
+        return f"{name} is a method: its object can't be made again from the recording"
+    if file is None or not os.path.isfile(file):
+        return f"{name} was defined in no file (a notebook or prompt)"
+    if not storable:
+        return f"an argument of {name} could not be stored: pass data instead of objects"
+    return None
+
+
+def _import_root(module: str, file: str) -> str:
+    """The folder that must be on sys.path for `module` to be importable by name."""
+    folder = Path(file).absolute().parent
+    if module == "__main__":
+        return str(folder)
+    depth = module.count(".") + (os.path.basename(file) == "__init__.py")
+    for _ in range(depth):
+        folder = folder.parent
+    return str(folder)

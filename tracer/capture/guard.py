@@ -1,0 +1,48 @@
+"""Tracer's own faults: logged once each, never raised into the agent."""
+
+import functools
+import logging
+import sys
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from tracer.errors import ReplayStop
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+logger = logging.getLogger("tracer")
+logger.addHandler(logging.NullHandler())
+_seen: set[str] = set()
+
+
+def report(where: str, error: BaseException) -> None:
+    """Log a fault of ours once for each place and type; the first one also on standard error."""
+    key = f"{where}:{type(error).__name__}"
+    if key in _seen:
+        return
+    first = not _seen
+    _seen.add(key)
+    logger.warning("fault in %s: %s", where, error, exc_info=error)
+    if first:
+        text = f"tracer: internal fault in {where} ({type(error).__name__}: {error}); "
+        print(text + "the program goes on, this recording may lack a part", file=sys.stderr)
+
+
+def swallow(default: T) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorator: a fault inside gives `default`. Control flow of a re-execution passes through."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(function)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return function(*args, **kwargs)
+            except (ReplayStop, KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:
+                report(function.__qualname__, error)
+                return default
+
+        return guarded
+
+    return decorate

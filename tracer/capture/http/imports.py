@@ -1,0 +1,66 @@
+"""Patches a library right after it is imported, without importing it for the agent's sake."""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+
+from tracer.capture.guard import report
+
+Patch = Callable[[ModuleType], None]
+
+
+class _Loader(importlib.abc.Loader):
+    """The library's own loader, followed by the patch."""
+
+    def __init__(self, inner: importlib.abc.Loader, patch: Patch) -> None:
+        self._inner = inner
+        self._patch = patch
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self._inner.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The module must look as if we had never been here.
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._inner
+        module.__loader__ = self._inner
+        self._inner.exec_module(module)
+        try:
+            self._patch(module)
+        except Exception as error:
+            report(f"patching {module.__name__}", error)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._inner, name)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, names: Sequence[str], patch: Patch) -> None:
+        self._names = set(names)
+        self._patch = patch
+
+    def find_spec(
+        self,
+        fullname: str,
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname not in self._names:
+            return None
+        for finder in sys.meta_path:
+            if finder is self:
+                continue
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader, self._patch)
+                return spec
+        return None
+
+
+def watch_imports(names: Sequence[str], patch: Patch) -> None:
+    """Call `patch(module)` when one of the top-level modules has been imported."""
+    sys.meta_path.insert(0, _Finder(names, patch))

@@ -1,0 +1,210 @@
+"""OpenTelemetry: every step is also a real span for whoever listens.
+
+tracer's record does not depend on it. Spans are made only when somebody could receive them: the
+user's own tracer provider, or an OTLP endpoint given to `tracer.init`. Sampling, switches and
+exporters then apply to the spans, never to the record.
+"""
+
+import json
+import os
+import sys
+from typing import Any
+
+from tracer import semconv
+from tracer.capture import config
+from tracer.capture.boundary import End, OpenStep
+from tracer.capture.encoding import decode_chunks
+from tracer.capture.guard import report, swallow
+from tracer.capture.readings import read_function_result
+from tracer.capture.values import plain
+from tracer.model.messages import Message
+from tracer.model.records import Usage
+from tracer.providers import provider_name
+from tracer.providers.base import HttpReply
+
+_own_provider: Any = None
+_CONTENT = ("span_only", "span_and_event", "true", "1")
+
+
+@swallow(None)
+def bridge() -> "Bridge | None":
+    """The span bridge for a run that starts now; None when nobody listens."""
+    endpoint = config.get().otlp
+    if endpoint:
+        return Bridge(_provider_for(endpoint))
+    api = sys.modules.get("opentelemetry.trace")
+    if api is None:  # not even imported, so nobody has set a provider
+        return None
+    provider = api.get_tracer_provider()
+    # The default is a proxy or no-op that hands out spans nobody gets.
+    if type(provider).__name__ in ("ProxyTracerProvider", "NoOpTracerProvider"):
+        return None
+    return Bridge(provider)
+
+
+def _provider_for(endpoint: str) -> Any:
+    global _own_provider
+    if _own_provider is None:
+        # Only who asks for OTLP export pays for loading the SDK and its exporter.
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        _own_provider = TracerProvider()
+        _own_provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
+    return _own_provider
+
+
+class Bridge:
+    """Makes a span of each step of one run."""
+
+    def __init__(self, provider: Any) -> None:
+        from opentelemetry import context, trace  # loaded: a provider exists
+
+        self._trace = trace
+        self._context = context
+        self._tracer = provider.get_tracer("tracer")
+        self._spans: dict[str, Any] = {}
+        self._tokens: dict[str, Any] = {}
+
+    @swallow(None)
+    def started(self, step: OpenStep) -> None:
+        """Start the step's span, under its parent step's or the user's current span."""
+        parent = self._spans.get(step.parent or "")
+        context = self._trace.set_span_in_context(parent) if parent is not None else None
+        call = step.call
+        operation, name = _operation(step)
+        kind = self._trace.SpanKind
+        step.span = self._tracer.start_span(
+            name,
+            context=context,
+            kind=kind.CLIENT if call.request is not None else kind.INTERNAL,
+            start_time=step.started_ns,
+            attributes={
+                semconv.TRACER_RUN_ID: step.run.id,
+                semconv.TRACER_STEP_ID: step.id,
+                semconv.TRACER_STEP_NUMBER: step.n,
+                semconv.TRACER_STEP_KIND: call.kind,
+                semconv.TRACER_SOURCE: step.decision.source,
+                **({semconv.OPERATION_NAME: operation} if operation else {}),
+                **_start_attributes(step),
+            },
+        )
+        self._spans[step.id] = step.span
+
+    @swallow(None)
+    def ended(self, step: OpenStep, end: End) -> None:
+        """End the span with what the step came to."""
+        span = step.span
+        self._spans.pop(step.id, None)
+        try:
+            if span.is_recording():
+                _set_end(span, step, end, self._trace)
+        except Exception as error:
+            report("span attributes", error)
+        span.end(end_time=end.ended_ns)
+
+    @swallow(None)
+    def attach(self, step: OpenStep) -> None:
+        """Make the span current, so that the user's own spans nest in it."""
+        self._tokens[step.id] = self._context.attach(self._trace.set_span_in_context(step.span))
+
+    @swallow(None)
+    def detach(self, step: OpenStep) -> None:
+        token = self._tokens.pop(step.id, None)
+        if token is not None:
+            self._context.detach(token)
+
+
+def _operation(step: OpenStep) -> tuple[str | None, str]:
+    call = step.call
+    if call.kind == "agent":
+        return "invoke_agent", f"invoke_agent {call.name}"
+    if call.kind == "tool":
+        return "execute_tool", f"execute_tool {call.name}"
+    if call.kind == "model":
+        model = _asked_model(step)
+        return "chat", f"chat {model}" if model else "chat"
+    return None, call.name
+
+
+def _asked_model(step: OpenStep) -> str | None:
+    call = step.call
+    if call.api is None or call.request is None:
+        return None
+    return call.api.read_request(call.request).model
+
+
+def _start_attributes(step: OpenStep) -> dict[str, Any]:
+    call = step.call
+    if call.kind == "agent":
+        return {semconv.AGENT_NAME: call.name}
+    if call.kind == "tool":
+        found: dict[str, Any] = {semconv.TOOL_NAME: call.name}
+        if captures_content() and call.input is not None:
+            found[semconv.TOOL_ARGUMENTS] = _text(plain(call.input))
+        return found
+    if call.api is None or call.request is None:
+        return {}
+    asked = call.api.read_request(call.request)
+    found = {semconv.PROVIDER_NAME: provider_name(call.api, call.request.url)}
+    if asked.model:
+        found[semconv.REQUEST_MODEL] = asked.model
+    if captures_content():
+        found[semconv.INPUT_MESSAGES] = _text(asked.messages)
+    return found
+
+
+def captures_content() -> bool:
+    """Whether spans carry message content: OpenTelemetry's own switch, off by default."""
+    setting = os.environ.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "")
+    return setting.lower() in _CONTENT
+
+
+def _set_end(span: Any, step: OpenStep, end: End, trace: Any) -> None:
+    if end.error is not None:
+        span.set_attribute(semconv.ERROR_TYPE, end.error.type)
+        span.set_status(trace.Status(trace.StatusCode.ERROR, end.error.message))
+    call = step.call
+    if call.kind == "tool" and end.value is not None and captures_content():
+        span.set_attribute(semconv.TOOL_RESULT, _text(plain(end.value)))
+    if call.kind != "model":
+        return
+    if end.reply is not None and call.api is not None and call.request is not None:
+        chunks, headers = decode_chunks(end.reply.chunks, end.reply.headers)
+        reply = HttpReply(end.reply.status, headers, b"".join(chunks))
+        said = call.api.read_reply(call.request, reply)
+        _set_reply(span, said.messages, said.usage, said.model)
+        if said.finish_reasons:
+            span.set_attribute(semconv.FINISH_REASONS, said.finish_reasons)
+        if said.response_id:
+            span.set_attribute(semconv.RESPONSE_ID, said.response_id)
+        if said.error is not None and end.error is None:
+            span.set_attribute(semconv.ERROR_TYPE, said.error.type)
+            span.set_status(trace.Status(trace.StatusCode.ERROR, said.error.message))
+    elif end.value is not None:
+        _set_reply(span, *read_function_result(plain(end.value)))
+
+
+def _set_reply(
+    span: Any, messages: list[Message], usage: Usage | None, model: str | None
+) -> None:
+    if model:
+        span.set_attribute(semconv.RESPONSE_MODEL, model)
+    if messages and captures_content():
+        span.set_attribute(semconv.OUTPUT_MESSAGES, _text(messages))
+    if usage is None:
+        return
+    for name, count in (
+        (semconv.INPUT_TOKENS, usage.input_tokens),
+        (semconv.OUTPUT_TOKENS, usage.output_tokens),
+        (semconv.CACHE_READ_TOKENS, usage.cached_input_tokens),
+        (semconv.CACHE_WRITE_TOKENS, usage.cache_write_tokens),
+        (semconv.REASONING_TOKENS, usage.reasoning_tokens),
+    ):
+        if count is not None:
+            span.set_attribute(name, count)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

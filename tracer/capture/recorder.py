@@ -1,0 +1,235 @@
+"""Turns what the agent's thread saw into store records, on the writer's thread.
+
+The agent's thread only hands over references (bytes that can't change, snapshots taken); parsing,
+hashing, redaction and pricing happen here. It waits, for a bounded time, until a start or end is
+committed, so that even a process that kills itself keeps every step it reached.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from tracer.capture import identity, redact
+from tracer.capture.boundary import End, OpenStep
+from tracer.capture.boundary import Call as StepCall
+from tracer.capture.encoding import decode_chunks
+from tracer.capture.guard import report
+from tracer.capture.readings import (
+    StartReading,
+    read_function_end,
+    read_reply,
+    read_start,
+)
+from tracer.model.chain import BodySplitter, SplitBody
+from tracer.model.records import JSON, ErrorInfo, Usage
+from tracer.providers.pricing import price
+from tracer.store.writer import WriteQueue
+from tracer.store.writes import (
+    Conversation,
+    Reply,
+    Request,
+    RunEnd,
+    RunStart,
+    StepEnd,
+    StepStart,
+    Value,
+)
+from tracer.store.writing import MissingBase, StoreWriter
+
+WAIT_SECONDS = 0.25
+
+
+@dataclass(slots=True)
+class RawReply:
+    """A reply as it came over the wire: undecoded chunks and when each arrived (µs from send)."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    chunks: list[bytes]
+    times_us: list[int]
+    complete: bool
+    failure: dict[str, JSON] | None = None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run amounted to so far, for the one line at its end. Kept on the writer's thread."""
+
+    steps: int = 0
+    cost_usd: float | None = None
+    unpriced: int = 0
+    error_step: int | None = None
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Unpriced:
+    run_id: str
+    n: int
+    model: str | None
+    provider: str | None
+    usage: Usage
+    at_ns: int
+
+
+class StoreRecorder:
+    """Records runs into one database through its write queue."""
+
+    def __init__(self, make_queue: Callable[["StoreRecorder"], WriteQueue]) -> None:
+        self._splitter = BodySplitter()
+        self._unpriced: list[_Unpriced] = []
+        self._readings: dict[tuple[str, int], StartReading] = {}
+        self.tallies: dict[str, Tally] = {}
+        self.queue = make_queue(self)
+
+    def run_started(self, start: RunStart) -> None:
+        self.tallies[start.run_id] = Tally()
+        self.queue.put_and_wait(lambda writer: writer.start_run(start), WAIT_SECONDS)
+
+    def run_ended(self, end: RunEnd) -> None:
+        if end.error is not None:
+            end = replace(end, error=_clean_error(end.error))
+        self.queue.put_and_wait(lambda writer: writer.end_run(end), WAIT_SECONDS)
+
+    def update_run(self, change: Callable[[StoreWriter], None]) -> None:
+        self.queue.put(change)
+
+    def step_started(self, step: OpenStep, call: StepCall) -> None:
+        size = len(call.request.body) if call.request is not None else 0
+        self.queue.put_and_wait(lambda w: self._write_start(w, step, call), WAIT_SECONDS, size)
+
+    def step_ended(self, step: OpenStep, end: End) -> None:
+        size = sum(map(len, end.reply.chunks)) if end.reply is not None else len(end.value or b"")
+        self.queue.put_and_wait(lambda w: self._write_end(w, step, end), WAIT_SECONDS, size)
+
+    def idle(self, writer: StoreWriter) -> bool:
+        """Price one model call; True while there are more. Runs when nothing else is queued."""
+        if not self._unpriced:
+            return False
+        item = self._unpriced.pop(0)
+        cost = price(item.model, item.provider, item.usage, item.at_ns)
+        writer.set_cost(item.run_id, item.n, cost)
+        tally = self.tallies.get(item.run_id)
+        if tally is not None:
+            tally.unpriced += cost is None
+            if cost is not None:
+                tally.cost_usd = (tally.cost_usd or 0.0) + cost
+        return bool(self._unpriced)
+
+    def _write_start(self, writer: StoreWriter, step: OpenStep, call: StepCall) -> None:
+        try:
+            writer.start_step(self._start_record(step, call))
+        except MissingBase:
+            self._splitter.forget()
+            writer.start_step(self._start_record(step, call))
+
+    def _start_record(self, step: OpenStep, call: StepCall) -> StepStart:
+        body = identity.split(call, self._splitter)
+        reading = read_start(call, body)
+        self._readings[step.run.id, step.n] = reading
+        self.tallies.setdefault(step.run.id, Tally()).steps += 1
+        fingerprint = step.decision.fingerprint or identity.call_fingerprint(call, body)
+        return StepStart(
+            run_id=step.run.id,
+            n=step.n,
+            id=step.id,
+            parent=step.parent,
+            kind=call.kind,
+            name=reading.name,
+            source=step.decision.source,
+            started_ns=step.started_ns,
+            start_seq=step.start_seq,
+            slot=call.slot,
+            input=_input_payload(call, body),
+            fingerprint=fingerprint,
+            summary=redact.text(reading.summary),
+            effect=call.effect,
+            api=call.api.name if call.api is not None else None,
+            model=reading.model,
+            provider=reading.provider,
+            matched_step=step.decision.matched_step,
+            callsite=call.callsite,
+            search_text=redact.text(reading.search_text),
+            detail=reading.detail | step.decision.detail,
+        )
+
+    def _write_end(self, writer: StoreWriter, step: OpenStep, end: End) -> None:
+        started = self._readings.pop((step.run.id, step.n), None) or StartReading(step.call.name)
+        record = StepEnd(
+            run_id=step.run.id,
+            n=step.n,
+            status=end.status,  # type: ignore[arg-type]
+            ended_ns=end.ended_ns,
+            end_seq=end.end_seq,
+            output=None if end.value is None else Value(end.value),
+            error=_clean_error(end.error),
+            fidelity=end.fidelity,
+            diverged=step.decision.diverged,
+            detail=end.detail,
+        )
+        try:
+            record = self._with_reading(record, step, end, started)
+        except Exception as error:  # an odd reply must not cost the record of its step
+            report("reading a reply", error)
+        tally = self.tallies.setdefault(step.run.id, Tally())
+        if record.status == "error" and not step.call.kind == "agent":
+            tally.error_step = step.n
+        self._plan_price(record, step, started, tally)
+        writer.end_step(record)
+
+    def _with_reading(
+        self, record: StepEnd, step: OpenStep, end: End, started: StartReading
+    ) -> StepEnd:
+        if end.reply is None:
+            return read_function_end(record, step.call, started)
+        raw: RawReply = end.reply
+        chunks, headers = decode_chunks(raw.chunks, raw.headers)
+        reply = Reply(
+            raw.status,
+            redact.headers(headers),
+            tuple(chunks),
+            tuple(raw.times_us),
+            raw.complete,
+            raw.failure,
+        )
+        return read_reply(replace(record, output=reply), step.call, reply, started)
+
+    def _plan_price(
+        self, record: StepEnd, step: OpenStep, started: StartReading, tally: Tally
+    ) -> None:
+        # Only what was really asked now costs anything.
+        if record.usage is None or step.decision.source != "live":
+            return
+        tally.tokens += (record.usage.input_tokens or 0) + (record.usage.output_tokens or 0)
+        model = record.model or started.model
+        at = step.started_ns or time.time_ns()
+        self._unpriced.append(
+            _Unpriced(step.run.id, step.n, model, started.provider, record.usage, at)
+        )
+
+
+def _input_payload(
+    call: StepCall, body: SplitBody | None
+) -> Value | Request | Conversation | None:
+    if call.request is not None and body is not None:
+        request = call.request
+        kept = redact.headers(request.headers)
+        return Request(request.method, redact.url(request.url), kept, body)
+    if body is not None:
+        return Conversation(body)
+    return None if call.input is None else Value(call.input)
+
+
+def _clean_error(error: ErrorInfo | None) -> ErrorInfo | None:
+    if error is None:
+        return None
+    trace = None if error.traceback is None else redact.text(error.traceback)
+    return ErrorInfo(error.type, redact.text(error.message), trace)
+
+
+def json_bytes(value: JSON) -> bytes:
+    """Compact UTF-8 JSON of plain data."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "surrogatepass"
+    )

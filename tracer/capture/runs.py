@@ -1,0 +1,68 @@
+"""Whole programs as runs (`tracer run`): start, end, and the one line said at the end."""
+
+import os
+import sys
+from typing import Any
+
+from tracer.capture import agents, runtime
+from tracer.capture import scope as scopes
+from tracer.capture.boundary import ActiveRun
+from tracer.capture.functions import error_info
+from tracer.capture.values import encode
+from tracer.model.records import JSON
+
+
+class ProgramRun:
+    """A program that is one run: its code runs in the run's root scope."""
+
+    def __init__(self, run: ActiveRun) -> None:
+        self.run = run
+
+    def enter(self) -> Any:
+        return scopes.set_current(self.run.root)
+
+    def leave(self, before: Any) -> None:
+        scopes.set_current(before)
+
+
+def open_program(name: str, args: list[str], entry: dict[str, JSON]) -> ProgramRun:
+    """Start the run of a program."""
+    given, _ = encode({"argv": args})
+    return ProgramRun(runtime.open_run(name, given, entry))
+
+
+def close_program(program: ProgramRun, status: int, error: BaseException | None) -> None:
+    """End it: `ok` for exit status 0, `stopped` for Ctrl-C, `error` for anything else."""
+    output, _ = encode({"exit_status": status})
+    info = None
+    state: Any = "ok"
+    if error is not None:
+        state = agents.run_status(error)
+        info = error_info(error)
+    elif status:
+        state = "error"
+    runtime.close_run(program.run, state, output, info)
+
+
+def say_result(program: ProgramRun) -> None:
+    """One line on standard error that says what was recorded; TRACER_QUIET=1 silences it."""
+    runtime.flush()
+    run = program.run
+    if os.environ.get("TRACER_QUIET", "") not in ("", "0"):
+        return
+    recorder: Any = run.recorder
+    if recorder.queue.failure is not None:
+        return  # the writer has said so already
+    tally = recorder.tallies.get(run.id)
+    if tally is None:
+        return
+    state = run.status
+    if state == "error" and tally.error_step is not None:
+        state += f" at step {tally.error_step}"
+    parts = [f"run {run.id[:8]}", state, f"{tally.steps} step{'s' if tally.steps != 1 else ''}"]
+    if tally.cost_usd is not None:
+        parts.append(f"${tally.cost_usd:.2g}" if tally.cost_usd < 1 else f"${tally.cost_usd:.2f}")
+    elif tally.unpriced:
+        parts.append("cost unknown")
+    parts.append("tracer ui")
+    print(" · ".join(parts), file=sys.stderr)

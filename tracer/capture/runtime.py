@@ -1,0 +1,139 @@
+"""The one recorder of this process, and the start and end of runs.
+
+A run starts at the outermost decorated agent, `tracer.run(...)` or `tracer run`. In a
+re-execution a `Template` says what the next run is: its id, its parent and its handler.
+"""
+
+import atexit
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tracer.capture import concurrency, config, http, otel, scope
+from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
+from tracer.capture.environment import environment
+from tracer.capture.recorder import StoreRecorder
+from tracer.model.records import JSON, ErrorInfo, RunStatus
+from tracer.store.writer import WriteQueue
+from tracer.store.writes import RunEnd, RunStart, Value
+
+FLUSH_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class Template:
+    """What the next run of this process is, when it is a re-execution."""
+
+    run_id: str
+    parent_run: str
+    fork: dict[str, JSON] | None
+    entry: dict[str, JSON]
+    handler: StepHandler
+    database: Path
+    on_end: Callable[["ActiveRun", ErrorInfo | None], RunStatus | None] = lambda run, error: None
+    divergences: list[dict[str, JSON]] = field(default_factory=list)
+
+
+_lock = threading.Lock()
+_recorders: dict[Path, StoreRecorder] = {}
+_template: Template | None = None
+_started = 0
+
+
+def expect(template: Template) -> None:
+    """The next run started in this process is this re-execution."""
+    global _template
+    _template = template
+
+
+def expected() -> bool:
+    """Whether a re-execution is still waiting for its run to start."""
+    return _template is not None
+
+
+def runs_started() -> int:
+    """How many runs this process has started so far."""
+    return _started
+
+
+def recorder_for(database: Path) -> StoreRecorder:
+    """The recorder of a database; starts its writer thread on first use."""
+    with _lock:
+        recorder = _recorders.get(database)
+        if recorder is None:
+            recorder = StoreRecorder(lambda own: WriteQueue(database, idle=own.idle))
+            if not _recorders:
+                atexit.register(flush)
+            _recorders[database] = recorder
+        return recorder
+
+
+def flush(timeout: float = FLUSH_SECONDS) -> None:
+    """Wait until everything recorded so far is written and priced, or `timeout` seconds."""
+    for recorder in list(_recorders.values()):
+        recorder.queue.flush(timeout)
+
+
+def install() -> None:
+    """Put the patches in place; cheap when they already are."""
+    concurrency.install()
+    if "http" in config.get().capture:
+        http.install()
+
+
+def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRun:
+    """Start a run: patches in place, its row written. `given` is the tagged JSON of its input."""
+    global _template, _started
+    with _lock:
+        template, _template = _template, None
+        _started += 1
+    install()
+    database = template.database if template is not None else config.database_path()
+    recorder = recorder_for(database)
+    run = ActiveRun(
+        template.run_id if template is not None else new_run_id(),
+        name,
+        recorder,
+        template.handler if template is not None else None,
+    )
+    run.template = template
+    surroundings = environment()
+    recorder.run_started(
+        RunStart(
+            run_id=run.id,
+            name=name,
+            started_ns=time.time_ns(),
+            input=None if given is None else Value(given),
+            entry=template.entry if template is not None else entry,
+            pid=None,
+            environment=surroundings,
+            parent_run=template.parent_run if template is not None else None,
+            fork=template.fork if template is not None else None,
+        )
+    )
+    run.spans = otel.bridge()
+    scope.run_started(run)
+    return run
+
+
+def close_run(run: ActiveRun, status: RunStatus, output: bytes | None, error: ErrorInfo | None) -> None:
+    """End a run and write its end."""
+    scope.run_ended(run)
+    template: Any = run.template
+    if template is not None:
+        status = template.on_end(run, error) or status
+    run.status = status
+    run.recorder.run_ended(
+        RunEnd(
+            run_id=run.id,
+            status=status,
+            ended_ns=time.time_ns(),
+            output=None if output is None else Value(output),
+            error=error,
+            divergences=tuple(template.divergences) if template is not None else (),
+            warnings=tuple(run.warnings),
+        )
+    )
