@@ -1,0 +1,171 @@
+"""Answers made from the store: what a recorded step gave, a substitute, a stub. And the questions,
+as JSON, for the divergence report."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tracer.capture.boundary import (
+    Answer,
+    Call,
+    CancelledAnswer,
+    ErrorAnswer,
+    HttpAnswer,
+    ValueAnswer,
+)
+from tracer.capture.values import encode, plain
+from tracer.errors import SetupStop
+from tracer.model.messages import Message
+from tracer.model.records import ErrorInfo, Step
+from tracer.providers import api_named
+from tracer.providers.base import HttpReply, HttpRequest
+from tracer.replay.substitute import Substitute, failure_kind, function_result, wire_reply
+from tracer.store.reading import Store
+
+# How the two network failures are raised: names that both httpx and httpx2 have.
+_FAILURES = {
+    "timeout": ("ReadTimeout", "timed out (injected)"),
+    "connection_reset": ("ReadError", "connection reset (injected)"),
+    "cut_stream": ("RemoteProtocolError", "the connection broke in mid-stream (injected)"),
+}
+
+
+class Answers:
+    """Reads one run's answers from its store. The caller holds the handler's lock."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def recorded(self, step: Step, needs_more: Callable[[], None]) -> Answer:
+        """What a step gave when it was recorded."""
+        if step.status == "cancelled":
+            return CancelledAnswer()
+        if step.status in ("running", "interrupted"):
+            raise SetupStop(
+                f"step {step.n} ({step.name}) was still open when the recording ended, so there is "
+                "no answer to give: fork at it or at an earlier step"
+            )
+        reply = self._store.reply(step)
+        if reply is not None:
+            return HttpAnswer(
+                reply.status,
+                reply.headers,
+                reply.chunks,
+                reply.complete,
+                reply.failure,
+                needs_more,
+            )
+        if step.error is not None:
+            return ErrorAnswer(step.error)
+        data = self._store.value(step, "output")
+        if data is None or step.fidelity == "opaque":
+            raise SetupStop(opaque_reason(step))
+        return ValueAnswer(data)
+
+    def substituted(self, step: Step, call: Call, substitute: Substitute) -> Answer:
+        """The substitute, in the form this call asks for."""
+        if call.request is not None:
+            if substitute.kind == "result":
+                return _http_result(substitute.result)
+            recorded = self._http_reply(step)
+            messages = self._said(step)
+            made = wire_reply(substitute, step, call.request, recorded, messages)
+            return _http_answer(made)
+        if substitute.kind == "error":
+            kind = failure_kind(substitute.error or "")
+            return ErrorAnswer(ErrorInfo("RuntimeError", f"{kind} (injected)"))
+        data = self._store.value(step, "output")
+        given = None if data is None else plain(data)
+        result = substitute.result
+        if step.kind == "model":
+            result = function_result(substitute, given)
+        return ValueAnswer(_like(data, result))
+
+    def stub(self, value: Any) -> Answer:
+        """A fixed result for a tool."""
+        return ValueAnswer(encode(value)[0])
+
+    def _said(self, step: Step) -> list[Message]:
+        data = self._store.output_messages(step)
+        return [] if data is None else list(json.loads(data))
+
+    def _http_reply(self, step: Step) -> HttpReply | None:
+        reply = self._store.reply(step)
+        if reply is None or reply.status == 0:
+            return None
+        return HttpReply(reply.status, reply.headers, b"".join(reply.chunks))
+
+    def asked(self, step: Step) -> Any:
+        """What a recorded step asked, as JSON."""
+        request = self._store.request(step)
+        if request is not None:
+            return _readable(step.api, request)
+        document = self._store.conversation(step)
+        if document is not None:
+            return json.loads(document)
+        data = self._store.value(step, "input")
+        return None if data is None else plain(data)
+
+    def asking(self, call: Call) -> Any:
+        """What a call asks, in the same form."""
+        if call.request is not None:
+            return _readable(call.api.name if call.api is not None else None, call.request)
+        if call.document is not None:
+            return json.loads(bytes(call.document))
+        return None if call.input is None else plain(call.input)
+
+
+def _readable(api: str | None, request: HttpRequest) -> Any:
+    if api is None:
+        body: Any = request.body.decode("utf-8", "replace")
+        try:
+            body = json.loads(request.body)
+        except ValueError:
+            pass
+        return {"method": request.method, "url": request.url, "body": body}
+    asked = api_named(api).read_request(request)
+    return {
+        "messages": asked.messages,
+        "model": asked.model,
+        "stream": asked.stream,
+        "tools": asked.tools,
+        "parameters": asked.parameters,
+    }
+
+
+def _http_answer(made: HttpReply) -> HttpAnswer:
+    failure = None
+    if made.failure is not None:
+        name, message = _FAILURES[made.failure]
+        failure = {"type": name, "message": message}
+    chunks = (made.body,) if made.body else ()
+    return HttpAnswer(made.status, tuple(made.headers), chunks, failure=failure)
+
+
+def _http_result(value: Any) -> HttpAnswer:
+    body = value.encode() if isinstance(value, str) else json.dumps(value).encode()
+    return HttpAnswer(200, (("content-type", "application/json"),), (body,))
+
+
+def _like(recorded: bytes | None, result: Any) -> bytes:
+    """A result given as JSON, in the recorded result's class when both are objects.
+
+    So that a tool that returns a dataclass still returns one: the fields are edited, the tag kept.
+    """
+    data = encode(result)[0]
+    if recorded is None:
+        return data
+    tree = json.loads(recorded)
+    if isinstance(tree, dict) and tree.get("$t") == "object" and isinstance(result, dict):
+        tree["v"] = {**tree["v"], **json.loads(data)}
+        return json.dumps(tree, ensure_ascii=False).encode()
+    return data
+
+
+def opaque_reason(step: Step) -> str:
+    """Why a step's result can't be given back, and what would change that."""
+    return (
+        f"step {step.n} ({step.kind} {step.name}) returned something that could not be stored, so "
+        f"it can't be answered from the recording: let {step.name} return data (dict, list, "
+        "dataclass with a return annotation), or declare effect='local' to run it again"
+    )

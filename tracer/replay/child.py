@@ -1,0 +1,291 @@
+"""The child process of a re-execution: `python -P -m tracer.replay.child PLAN`.
+
+Reads its instructions, answers the program's steps, and leaves the outcome in a file.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tracer.capture import runtime
+from tracer.capture.boundary import ActiveRun, Call
+from tracer.capture.functions import Parameters
+from tracer.capture.rebuild import CannotRebuild, build
+from tracer.capture.runs import close_program, open_program
+from tracer.capture.values import decode
+from tracer.errors import (
+    EXIT_AGENT_FAILED,
+    EXIT_CANNOT,
+    EXIT_DIVERGED,
+    EXIT_DONE,
+    EXIT_POLICY,
+    CannotReplayError,
+    DivergenceStop,
+    PolicyStop,
+    ReplayStop,
+    SetupStop,
+    ToolBlocked,
+    TracerError,
+)
+from tracer.model.records import ErrorInfo
+from tracer.replay import tripwire
+from tracer.replay.answers import Answers
+from tracer.replay.handler import DUMMY_KEY, Answerer, Rules
+from tracer.replay.imports import load_function
+from tracer.replay.policy import Policies
+from tracer.replay.program import execute, print_as_python
+from tracer.replay.substitute import Substitute
+from tracer.replay.tape import Tape
+from tracer.store.reading import Store
+
+KEY_VARIABLES = (
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "MISTRAL_API_KEY",
+    "CO_API_KEY",
+    "GROQ_API_KEY",
+    "OPENROUTER_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "XAI_API_KEY",
+    "AZURE_OPENAI_API_KEY",
+)
+
+
+class Session:
+    """One re-execution in this process."""
+
+    def __init__(self, instructions: dict[str, Any]) -> None:
+        self.given = instructions
+        self.store = Store.open(Path(instructions["database"]))
+        self.parent = self.store.find_run(instructions["parent"])
+        self.error: ErrorInfo | None = None
+        self.ended = False
+        self.handler = self._make_handler()
+        self.template = self._make_template()
+
+    def _make_handler(self) -> Answerer:
+        given = self.given
+        steps = self.store.steps(self.parent.id)
+        fork = next((step for step in steps if step.id == given["step"]), None)
+        substitute = given["substitute"]
+        rules = Rules(
+            fork,
+            None if substitute is None else Substitute.from_json(substitute),
+            given["after"],
+            Policies(given["tools"]),
+            given["max_live_calls"],
+            ask_on_terminal() if sys.stdin is not None and sys.stdin.isatty() else None,
+        )
+        handler = Answerer(Tape(steps), Answers(self.store), rules)
+        handler.on_live = lambda: tripwire.set_wire(None)
+        return handler
+
+    def _make_template(self) -> runtime.Template:
+        given = self.given
+        fork = None
+        step = self.handler.rules.fork
+        if step is not None:
+            substitute = given["substitute"]
+            fork = {
+                "step": step.n,
+                "step_id": step.id,
+                "kind": substitute["kind"],
+                "after": given["after"],
+                "substitute": substitute,
+                "reason": given.get("reason"),
+            }
+        return runtime.Template(
+            given["run_id"],
+            self.parent.id,
+            fork,
+            self.parent.entry if self.parent.origin == "local" else given["entry"],
+            self.handler,
+            Path(given["database"]),
+            self._on_end,
+        )
+
+    def _on_end(self, run: ActiveRun, error: ErrorInfo | None) -> Any:
+        """The run has ended: what was not asked for is reported with it."""
+        self.error = error
+        self.ended = True
+        found = self.handler.finish()
+        self.template.divergences.extend(item.as_json() for item in found)
+        run.warnings.extend(self._warnings())
+        return "stopped" if self.handler.stopped is not None else None
+
+    def _warnings(self) -> list[str]:
+        relaxed = self.handler.gate.relaxed
+        if not relaxed:
+            return []
+        return [
+            f"the recorded order of concurrent steps could not be kept in {relaxed} "
+            f"place{'s' if relaxed > 1 else ''}"
+        ]
+
+    def run(self) -> None:
+        """Start the program again, offline until the fork point."""
+        for name in KEY_VARIABLES:
+            os.environ.setdefault(name, DUMMY_KEY)
+        tripwire.set_wire(self._refuse)
+        runtime.install()
+        entry = self.given["entry"]
+        if entry["kind"] in ("script", "module"):
+            self._run_program(entry)
+        else:
+            self._run_function(entry)
+
+    def _refuse(self, tried: str) -> None:
+        what = f"the program attempted {tried}, outside any recorded step, while answers come from "
+        raise self.handler.stop(
+            PolicyStop(f"{what}the recording: decorate what does it with @tracer.tool")
+        )
+
+    def _run_program(self, entry: dict[str, Any]) -> None:
+        as_module = entry["kind"] == "module"
+        target, arguments = str(entry["path"]), [str(word) for word in entry.get("argv") or []]
+        if not entry.get("whole", True):
+            runtime.expect(self.template)
+            execute(target, arguments, as_module=as_module)
+            return
+        runtime.expect(self.template)
+        name = target if as_module else Path(target).name
+        program = open_program(name, arguments, entry)
+        status, error = execute(target, arguments, as_module=as_module, scope_of=program)
+        close_program(program, status, error)
+
+    def _run_function(self, entry: dict[str, Any]) -> None:
+        sys.argv = [str(entry.get("file") or entry["module"]), *map(str, entry.get("argv") or [])]
+        runtime.expect(self.template)
+        function = load_function(entry)
+        if not runtime.expected():
+            return  # the file runs its agent when it is imported, so that was the run
+        args, kwargs = self._arguments(function)
+        try:
+            call(function, args, kwargs)
+        except ReplayStop:
+            pass
+        except BaseException as error:
+            if isinstance(error, SystemExit):
+                return
+            print_as_python(error)
+
+    def _arguments(self, function: Callable[..., Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        data = self.store.run_value(self.parent.id, "input")
+        named = {} if data is None else decode(data)
+        hints = getattr(function, "__annotations__", {})
+        try:
+            built = {name: build(value, hints.get(name)) for name, value in named.items()}
+            return Parameters(inspect.unwrap(function)).to_call(built)
+        except (CannotRebuild, TypeError) as error:
+            raise CannotReplayError(
+                f"the recorded arguments don't fit {function.__qualname__} any more ({error}): "
+                "record the whole program with `tracer run`, or give the parameter its old name"
+            ) from None
+
+    def outcome(self) -> dict[str, Any]:
+        """Exit code and message, by what weighs most."""
+        stop = self.handler.stopped
+        found = self.handler.divergences
+        code, message = EXIT_DONE, None
+        if isinstance(stop, SetupStop):
+            code, message = EXIT_CANNOT, str(stop)
+        elif isinstance(stop, DivergenceStop):
+            code, message = EXIT_DIVERGED, str(stop)
+        elif isinstance(stop, PolicyStop):
+            code, message = EXIT_POLICY, str(stop)
+        elif not self.ended:
+            code = EXIT_CANNOT
+            message = (
+                "the program ended without starting the recorded run: check that it still calls "
+                f"{self.parent.name}"
+            )
+        elif found:
+            code, message = EXIT_DIVERGED, found[0].message
+        elif self.error is not None:
+            code, message = self._agent_failed(self.error)
+        return {
+            "exit_code": code,
+            "message": message,
+            "divergences": [item.as_json() for item in found],
+        }
+
+    def _agent_failed(self, error: ErrorInfo) -> tuple[int, str]:
+        said = f"{error.type}: {error.message}"
+        if error.type == f"{ToolBlocked.__module__}.{ToolBlocked.__qualname__}":
+            return EXIT_POLICY, said
+        if self.handler.rules.fork is None and self._failed_so_before(error):
+            # A replay that ends as the recording did has done what it promised.
+            return EXIT_DONE, f"the agent failed as recorded: {said}"
+        return EXIT_AGENT_FAILED, f"the re-executed agent failed: {said}"
+
+    def _failed_so_before(self, error: ErrorInfo) -> bool:
+        before = self.parent.error
+        return before is not None and (before.type, before.message) == (error.type, error.message)
+
+
+def ask_on_terminal() -> Callable[[Call], bool]:
+    """Asks the person at the terminal whether a step may run for real."""
+
+    def ask(step: Call) -> bool:
+        given = (step.input or b"").decode("utf-8", "replace")[:2000]
+        print(f"\n{step.kind} {step.name} {given}\nrun it for real? [y/N] ", end="", file=sys.stderr)
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    return ask
+
+
+def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call an agent to its end, whatever its form; gives its result (None for generators)."""
+    result = function(*args, **kwargs)
+    if inspect.iscoroutine(result):
+        return asyncio.run(result)
+    if inspect.isasyncgen(result):
+        asyncio.run(_exhaust(result))
+        return None
+    if inspect.isgenerator(result):
+        for _ in result:
+            pass
+        return None
+    return result
+
+
+async def _exhaust(stream: Any) -> None:
+    async for _ in stream:
+        pass
+
+
+def main(path: str) -> int:
+    """Run one re-execution; its exit code."""
+    with open(path, encoding="utf-8") as file:
+        instructions = json.load(file)
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+    session: Session | None = None
+    try:
+        session = Session(instructions)
+        session.run()
+        outcome = session.outcome()
+    except TracerError as error:
+        outcome = {"exit_code": error.exit_code, "message": str(error), "divergences": []}
+    except ReplayStop as stop:
+        stopped = session.outcome() if session is not None else None
+        outcome = stopped or {"exit_code": EXIT_POLICY, "message": str(stop), "divergences": []}
+    runtime.flush()
+    target = instructions["outcome"]
+    with open(target + ".part", "w", encoding="utf-8") as file:
+        json.dump(outcome, file)
+    os.replace(target + ".part", target)
+    return int(outcome["exit_code"])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,336 @@
+"""The answerer: decides for each step of a re-execution whether it is served, substituted or live.
+
+Before the fork point everything comes from the tape, or the re-execution stops. At the fork step
+the substitute is given. After it, what equals the recording is reused, models are asked for real
+(with `after="live"`), and tools follow their policy. Steps that enclose the fork point run again,
+with their own inner steps served.
+"""
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tracer.capture import identity
+from tracer.capture.boundary import LIVE, Call, Decision
+from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
+from tracer.model.chain import BodySplitter
+from tracer.model.records import Slot, Step
+from tracer.replay.answers import Answers
+from tracer.replay.divergence import Divergence, changed, extra, missing, reordered
+from tracer.replay.gate import Gate
+from tracer.replay.policy import Policies, Policy
+from tracer.replay.substitute import Substitute
+from tracer.replay.tape import Match, Tape, is_inside
+
+After = Literal["live", "recorded", "ask"]
+_TASK = re.compile(r"(?<![^/])t\d+(?![^/])")
+_AGAIN = Decision(source="recorded")
+DUMMY_KEY = "tracer-replay-has-no-key"
+
+
+@dataclass(slots=True)
+class Rules:
+    """How a re-execution is to go. `fork` None: a replay, everything is served."""
+
+    fork: Step | None = None
+    substitute: Substitute | None = None
+    after: After = "live"
+    policies: Policies = field(default_factory=lambda: Policies({}))
+    max_live_calls: int = 100
+    ask: Callable[[Call], bool] | None = None
+
+
+class Answerer:
+    """Implements capture's `StepHandler` from a tape and rules. Thread-safe."""
+
+    def __init__(self, tape: Tape, answers: Answers, rules: Rules) -> None:
+        self.tape = tape
+        self.answers = answers
+        self.rules = rules
+        self.divergences: list[Divergence] = []
+        self.live_calls = 0
+        self.forked = False
+        self._stop: ReplayStop | None = None
+        self._splitter = BodySplitter()
+        self._lock = threading.RLock()
+        self.gate = Gate(self._points())
+        self.on_live: Callable[[], None] = lambda: None  # opens the tripwire
+
+    def _points(self) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
+        for step in self.tape.steps:
+            if not self._is_served(step):
+                continue
+            ended = step.ended_ns or step.started_ns
+            found.append((step.start_seq, step.started_ns))
+            reply_seq = step.detail.get("reply_seq")
+            if isinstance(reply_seq, int):
+                found.append((reply_seq, ended))
+            if step.end_seq is not None:
+                found.append((step.end_seq, ended))
+        return found
+
+    def _is_served(self, step: Step) -> bool:
+        """Whether the tape will answer this step itself (not re-enter it, not after the fork)."""
+        if step.effect == "local":
+            return False
+        fork = self.rules.fork
+        if fork is not None and is_inside(fork, step):
+            return False
+        return not self._in_served(step)
+
+    def _in_served(self, step: Step) -> bool:
+        """Whether a step lies inside one that is served whole, so never asks by itself."""
+        fork = self.rules.fork
+        path = step.slot.path
+        while path:
+            container = self.tape.container(path)
+            if container is not None and container.kind != "agent" and container.effect != "local":
+                if fork is None or not is_inside(fork, container):
+                    return container.fidelity != "opaque"
+            path = path.rpartition("/")[0]
+        return False
+
+    def check(self) -> None:
+        """Raise what ended this re-execution. Sticky, so that no code runs on past it."""
+        if self._stop is not None:
+            raise type(self._stop)(*self._stop.args)
+
+    def stop(self, stop: ReplayStop) -> ReplayStop:
+        """End the re-execution: this exception, now and at every later step."""
+        with self._lock:
+            if self._stop is None:
+                self._stop = stop
+        self.gate.open()
+        return stop
+
+    @property
+    def stopped(self) -> ReplayStop | None:
+        return self._stop
+
+    def decide(self, call: Call) -> Decision:
+        """What to do with a step (see the module)."""
+        self.check()
+        if call.kind in ("agent", "note"):
+            # Their code runs again; what they come to is the recording's until the fork.
+            return LIVE if self.forked else _AGAIN
+        with self._lock:
+            return self._decide(call)
+
+    def _decide(self, call: Call) -> Decision:
+        fingerprint = identity.call_fingerprint(call, identity.split(call, self._splitter))
+        write_tool = call.kind == "tool" and call.effect not in ("read", "local")
+        match = self.tape.match(call.slot, fingerprint, write_tool=write_tool)
+        if match.how == "miss":
+            return self._missed(call, match, fingerprint)
+        step = match.step
+        assert step is not None
+        fork = self.rules.fork
+        if fork is not None and step.id == fork.id:
+            return self._substituted(call, step, fingerprint)
+        before = fork is None or step.start_seq < fork.start_seq
+        if before:
+            self._report_move(match, step, call)
+            return self._serve(call, step, fingerprint)
+        return self._after(call, step, fingerprint, same_place=match.how == "exact")
+
+    def _serve(self, call: Call, step: Step, fingerprint: str) -> Decision:
+        """Answer from the tape, or run again what encloses the fork or changes only memory."""
+        self.gate.passed(step.start_seq)
+        fork = self.rules.fork
+        if step.effect == "local" or call.effect == "local":
+            return self._reentered(step, fingerprint)
+        if fork is not None and is_inside(fork, step):
+            return self._reentered(step, fingerprint)
+        return self._whole(step, fingerprint)
+
+    def _whole(self, step: Step, fingerprint: str) -> Decision:
+        """The recorded answer; what was recorded inside the step is used up with it."""
+        self.gate.passed(step.start_seq)
+        inside = self.tape.inside(step)
+        for inner in inside:
+            self.tape.use(inner)
+        self.gate.skip(s for inner in inside for s in _sequences(inner))
+        answer = self.answers.recorded(step, needs_more=lambda: self._needs_more(step))
+        return Decision(answer, "recorded", step.id, fingerprint=fingerprint, ticket=step)
+
+    def _reentered(self, step: Step, fingerprint: str) -> Decision:
+        self.gate.skip(_sequences(step))
+        return Decision(
+            source="live", matched_step=step.id, fingerprint=fingerprint, detail={"reentered": True}
+        )
+
+    def _substituted(self, call: Call, step: Step, fingerprint: str) -> Decision:
+        self.gate.passed(step.start_seq)
+        for inner in self.tape.inside(step):
+            self.tape.use(inner)
+        substitute = self.rules.substitute
+        assert substitute is not None
+        answer = self.answers.substituted(step, call, substitute)
+        self.forked = True
+        if self.rules.after != "recorded":
+            self.on_live()
+        return Decision(answer, "substituted", step.id, fingerprint=fingerprint, ticket=step)
+
+    def _missed(self, call: Call, match: Match, fingerprint: str) -> Decision:
+        fork = self.rules.fork
+        if fork is not None and self.forked:
+            return self._after(call, None, fingerprint, same_place=False)
+        found = self._explain(call, match)
+        self.divergences.append(found)
+        raise self.stop(DivergenceStop(found.message))
+
+    def _explain(self, call: Call, match: Match) -> Divergence:
+        if match.step is None:
+            nearest = self.tape.nearest(call.slot)
+            return extra(call.kind, call.name, nearest, call.callsite)
+        old, new = self.answers.asked(match.step), self.answers.asking(call)
+        return changed(match.step, call.name, old, new, call.callsite)
+
+    def _report_move(self, match: Match, step: Step, call: Call) -> None:
+        if match.how in ("shifted", "moved") and not _same_branch(step.slot, call.slot):
+            self.divergences.append(reordered(step, match.how))
+
+    def _needs_more(self, step: Step) -> None:
+        found = Divergence(
+            "changed_request",
+            f"step {step.n} ({step.name}): the recorded agent stopped reading this stream here, the "
+            "code now reads on, and the rest was never received",
+            step.n,
+            step.id,
+        )
+        self.divergences.append(found)
+        raise self.stop(DivergenceStop(found.message))
+
+    def _after(
+        self, call: Call, step: Step | None, fingerprint: str, *, same_place: bool
+    ) -> Decision:
+        """After the fork point: the same question gets the recorded answer, others go live."""
+        policy = self.rules.policies.chosen(_policy_name(call))
+        if call.kind == "model":
+            if step is not None and (same_place or self.rules.after == "recorded"):
+                return self._reuse(step, fingerprint)
+            return self._live_model(call, fingerprint)
+        if call.effect == "local" or call.kind == "step":
+            if step is not None and self.rules.after == "recorded" and call.effect != "local":
+                return self._reuse(step, fingerprint)
+            # Its own calls pass here again, each under its own policy.
+            return Decision(fingerprint=fingerprint)
+        if step is not None and (policy is None or policy.word in ("recorded", "ask")):
+            return self._reuse(step, fingerprint)
+        return self._by_policy(call, policy, fingerprint)
+
+    def _reuse(self, step: Step, fingerprint: str) -> Decision:
+        return self._whole(step, fingerprint)
+
+    def _live_model(self, call: Call, fingerprint: str) -> Decision:
+        if self.rules.after == "recorded":
+            raise self._not_live(call, "--after recorded answers only from the recording")
+        if self.rules.after == "ask" and not self._asked(call):
+            raise self._not_live(call, "nobody agreed to it")
+        _refuse_dummy_key(call, self)
+        self._count_live(call)
+        self.gate.open()  # from here on the recorded order means nothing any more
+        return Decision(fingerprint=fingerprint)
+
+    def _by_policy(self, call: Call, policy: Policy | None, fingerprint: str) -> Decision:
+        if self.rules.after == "recorded" and (policy is None or policy.word in ("ask", "live")):
+            raise self._not_live(call, "--after recorded answers only from the recording")
+        chosen = policy or self.rules.policies.default(call.effect)
+        if chosen.word == "ask":
+            if not self._asked(call):
+                raise self._not_live(call, "it may change the world and nobody agreed to it")
+            return self._live_tool(call, fingerprint)
+        if chosen.word == "live":
+            return self._live_tool(call, fingerprint)
+        if chosen.word == "stub":
+            answer = self.answers.stub(chosen.value)
+            return Decision(answer, "stubbed", fingerprint=fingerprint, diverged=True)
+        if chosen.word == "recorded":
+            raise self._not_live(call, "its policy is `recorded` and these arguments were not")
+        raise ToolBlocked(f"{call.name} is blocked in this re-execution (--tool {call.name}=block)")
+
+    def _live_tool(self, call: Call, fingerprint: str) -> Decision:
+        if call.kind == "http":
+            self._count_live(call)
+        self.gate.open()
+        return Decision(fingerprint=fingerprint)
+
+    def _asked(self, call: Call) -> bool:
+        return self.rules.ask is not None and self.rules.ask(call)
+
+    def _count_live(self, call: Call) -> None:
+        self.live_calls += 1
+        if self.live_calls > self.rules.max_live_calls:
+            raise self._not_live(
+                call, f"the limit of {self.rules.max_live_calls} live calls is used up"
+            )
+
+    def _not_live(self, call: Call, why: str) -> ReplayStop:
+        name = _policy_name(call)
+        remedy = (
+            f"allow it with --tool {name}=live, or give --tool '{name}=stub:JSON'"
+            if call.kind in ("tool", "http")
+            else "use --after live"
+        )
+        return self.stop(PolicyStop(f"{call.kind} {call.name} may not run live: {why}; {remedy}"))
+
+    def wait(self, decision: Decision, point: str) -> None:
+        self.check()
+        step = decision.ticket
+        if isinstance(step, Step):
+            self.gate.wait(_sequence(step, point))
+            self.check()
+
+    async def wait_async(self, decision: Decision, point: str) -> None:
+        self.check()
+        step = decision.ticket
+        if isinstance(step, Step):
+            await self.gate.wait_async(_sequence(step, point))
+            self.check()
+
+    def finish(self) -> list[Divergence]:
+        """The report at the end: what was recorded before the fork but never asked for."""
+        if self._stop is None:
+            fork = self.rules.fork
+            for step in self.tape.unused():
+                if fork is None or step.start_seq <= fork.start_seq:
+                    self.divergences.append(missing(step))
+        return self.divergences
+
+
+def _same_branch(recorded: Slot, asked: Slot) -> bool:
+    """Whether two slots differ only in the number of a task: `as_completed` and `wait` start
+    their tasks in no fixed order, and equal questions there are interchangeable."""
+    if recorded.ordinal != asked.ordinal:
+        return False
+    return _TASK.sub("t", recorded.path) == _TASK.sub("t", asked.path)
+
+
+def _policy_name(call: Call) -> str:
+    return "http" if call.kind == "http" else call.name
+
+
+def _refuse_dummy_key(call: Call, answerer: Answerer) -> None:
+    """No request leaves with the placeholder that stands in for a missing API key."""
+    headers = call.request.headers if call.request is not None else ()
+    if any(DUMMY_KEY in value for _, value in headers):
+        raise answerer.stop(
+            SetupStop(
+                "the live part needs an API key and the environment has none: set OPENAI_API_KEY, "
+                "ANTHROPIC_API_KEY or what your provider uses, and fork again"
+            )
+        )
+
+
+def _sequences(step: Step) -> list[Any]:
+    return [step.start_seq, step.detail.get("reply_seq"), step.end_seq]
+
+
+def _sequence(step: Step, point: str) -> int | None:
+    reply = step.detail.get("reply_seq")
+    if point == "reply" and isinstance(reply, int):
+        return reply
+    return step.end_seq

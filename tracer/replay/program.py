@@ -1,0 +1,164 @@
+"""Running a user's program as `__main__`, in this process, as `python` itself would.
+
+`tracer run` and re-executions of scripts go through here. The program's standard output, exit
+status, signals and traceback are its own; our frames are cut from what it prints.
+"""
+
+import os
+import runpy
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, ModuleType, TracebackType
+from typing import Any
+
+from tracer.capture import runtime
+from tracer.capture.environment import script_entry
+from tracer.capture.guard import report
+from tracer.capture.runs import close_program, open_program, say_result
+from tracer.errors import CannotReplayError, ReplayStop, UsageError
+
+_OWN = str(Path(__file__).resolve().parent)
+
+
+def run_program(target: str, args: list[str], *, as_module: bool, per_agent: bool) -> int:
+    """Run a script or module with capture on; gives its exit status.
+
+    With `per_agent` each outermost decorated call is a run of its own, else the program is one
+    run. Raises UsageError when there is no such file.
+    """
+    if not as_module:
+        _check_script(target)
+    entry = script_entry(target, args, as_module=as_module, whole=not per_agent)
+    if per_agent:
+        runtime.install()
+        status, _ = execute(target, args, as_module=as_module)
+        return status
+    name = target if as_module else Path(target).name
+    run = open_program(name, args, entry)
+    status, error = execute(target, args, as_module=as_module, scope_of=run)
+    close_program(run, status, error)
+    say_result(run)
+    return status
+
+
+def _check_script(target: str) -> None:
+    path = Path(target)
+    if path.is_dir():
+        if not (path / "__main__.py").is_file():
+            raise UsageError(f"{target} is a folder without a __main__.py: name a script")
+    elif not path.is_file():
+        raise UsageError(f"there is no file {target}: check the path, or use -m for a module")
+
+
+def execute(
+    target: str,
+    args: list[str],
+    *,
+    as_module: bool,
+    scope_of: Any = None,
+    on_stop: Callable[[ReplayStop], None] | None = None,
+) -> tuple[int, BaseException | None]:
+    """Run the program; its exit status, and the exception that ended it (None: a normal end).
+
+    A ReplayStop is not the program's: it is given to `on_stop` or returned.
+    """
+    before = scope_of.enter() if scope_of is not None else None
+    error: BaseException | None = None
+    try:
+        _run(target, args, as_module)
+        status = 0
+    except SystemExit as stop:
+        status = _exit_status(stop)
+        error = stop if status else None
+    except ReplayStop as stop:
+        if on_stop is not None:
+            on_stop(stop)
+        status, error = 1, stop
+    except BaseException as raised:
+        print_as_python(raised)
+        status = 130 if isinstance(raised, KeyboardInterrupt) else 1
+        error = raised
+    finally:
+        _flush_output()
+    if scope_of is not None:
+        scope_of.leave(before)
+    return status, error
+
+
+def _run(target: str, args: list[str], as_module: bool) -> None:
+    if as_module:
+        sys.argv = [target, *args]
+        sys.path.insert(0, os.getcwd())
+        runpy.run_module(target, run_name="__main__", alter_sys=True)
+        return
+    if os.path.isdir(target):
+        sys.argv = [target, *args]
+        sys.path.insert(0, os.path.abspath(target))
+        target = os.path.join(target, "__main__.py")
+    else:
+        sys.argv = [target, *args]
+        sys.path.insert(0, os.path.dirname(os.path.abspath(target)))
+    code = _compile(target)
+    main = ModuleType("__main__")
+    main.__dict__.update(
+        __file__=os.path.abspath(target), __builtins__=__builtins__, __spec__=None, __cached__=None
+    )
+    # The module stays in place after the program: its atexit handlers and threads may look there.
+    sys.modules["__main__"] = main
+    exec(code, main.__dict__)  # noqa: S102 - running the user's program is what this is for
+
+
+def _compile(path: str) -> CodeType:
+    source = Path(path).read_bytes()
+    return compile(source, os.path.abspath(path), "exec", dont_inherit=True)
+
+
+def _exit_status(stop: SystemExit) -> int:
+    if stop.code is None:
+        return 0
+    if isinstance(stop.code, int):
+        return stop.code & 0xFF
+    print(stop.code, file=sys.stderr)
+    return 1
+
+
+def print_as_python(error: BaseException) -> None:
+    """The traceback the program would have printed without us."""
+    kept = user_part(error.__traceback__)
+    error.__traceback__ = kept
+    if sys.excepthook is not sys.__excepthook__:
+        try:
+            sys.excepthook(type(error), error, kept)
+            return
+        except Exception as fault:
+            report("the program's excepthook", fault)
+    traceback.print_exception(type(error), error, kept)
+
+
+def user_part(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without our frames, and without runpy's, at its beginning."""
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not (file.startswith(_OWN) or file.startswith("<frozen runpy") or "runpy.py" in file):
+            return trace
+        trace = trace.tb_next
+    return None
+
+
+def _flush_output() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):  # a reader that went away is no fault here
+            pass
+
+
+def entry_exists(entry: dict[str, Any]) -> None:
+    """Raise CannotReplayError when the program of an entry isn't there any more."""
+    path = entry.get("path")
+    if entry.get("kind") == "script" and not os.path.exists(str(path)):
+        raise CannotReplayError(
+            f"the program {path} is gone: put it back, or name it with --script PATH"
+        )

@@ -1,0 +1,309 @@
+"""Planning and starting a re-execution: checks first, then a child process.
+
+`plan` looks at everything that can be known before anything runs; `start` runs the program again
+in a child process of its own process group, which gets its instructions by a private file.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tracer.capture.boundary import new_run_id
+from tracer.errors import EXIT_CANNOT, CannotReplayError, NotFoundError, UsageError
+from tracer.model.messages import Message
+from tracer.model.records import JSON, Run, Step
+from tracer.replay.checks import check_answers, check_entry, check_substitute, fork_step
+from tracer.replay.policy import Policies
+from tracer.replay.substitute import Substitute
+from tracer.store.reading import Store
+
+After = Literal["live", "recorded", "ask"]
+Output = Literal["inherit", "stderr", "discard"]
+STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySpec:
+    """What is asked for. No `step` and no `model_call`: a plain replay.
+
+    `step` is a number or id, `model_call` counts from 1. `script` (path and arguments) or
+    `function` (MODULE:FUNCTION or FILE.py:FUNCTION) take the place of the recorded entry; imported
+    runs need one of them, because what a file names is never run.
+    """
+
+    run_id: str
+    step: str | int | None = None
+    model_call: int | None = None
+    substitute: Substitute | None = None
+    after: After = "live"
+    tools: Mapping[str, str] = field(default_factory=dict)
+    script: tuple[str, ...] | None = None
+    function: str | None = None
+    max_live_calls: int = 100
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A re-execution that can start: `step` is the fork step, `said` what the model says there.
+
+    `child_run_id` is the new run's id, `served` how many steps come from the recording first,
+    `command` the same as a command line.
+    """
+
+    spec: ReplaySpec
+    database: Path
+    run: Run
+    step: Step | None
+    child_run_id: str
+    warnings: list[str]
+    served: int
+    said: Message | None
+    entry: dict[str, JSON]
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a re-execution ended. `message` is one sentence for a person, None when all is well."""
+
+    run_id: str
+    exit_code: int
+    message: str | None
+    divergences: list[dict[str, JSON]]
+
+
+def plan(store: Store, spec: ReplaySpec) -> Plan:
+    """Check everything that can be known before running; nothing is run.
+
+    Raises NotFoundError (no such run or step), UsageError (options that make no sense together)
+    or CannotReplayError (with what would make it possible).
+    """
+    run = store.find_run(spec.run_id)
+    steps = store.steps(run.id)
+    step = fork_step(store, run, steps, spec.step, spec.model_call)
+    if (step is None) != (spec.substitute is None):
+        raise UsageError("a fork needs both a step and what to give there instead")
+    Policies(spec.tools)
+    entry = check_entry(run, spec.script, spec.function)
+    check_answers(steps, step)
+    warnings: list[str] = []
+    said = None
+    if step is not None and spec.substitute is not None:
+        said = check_substitute(store, steps, step, spec.substitute, warnings)
+    warnings += _policy_warnings(spec, steps)
+    served = len(steps) if step is None else sum(s.start_seq < step.start_seq for s in steps)
+    return Plan(
+        spec,
+        store.path,
+        run,
+        step,
+        new_run_id(),
+        warnings,
+        served,
+        said,
+        entry,
+        command_line(run, step, spec),
+    )
+
+
+def _policy_warnings(spec: ReplaySpec, steps: list[Step]) -> list[str]:
+    tools = {step.name for step in steps if step.kind == "tool"}
+    unknown = [name for name in Policies(spec.tools).names if name not in tools and name != "http"]
+    return [f"no tool named {name} ran in the recording" for name in unknown]
+
+
+def command_line(run: Run, step: Step | None, spec: ReplaySpec) -> str:
+    """The `tracer` command that does the same."""
+    words = ["tracer", "replay" if step is None else "fork", run.id[:8]]
+    if step is not None:
+        words += ["--step", str(step.n)]
+    given = spec.substitute
+    if given is not None and given.kind == "tool_call":
+        words += ["--tool-call", str(given.tool_name), json.dumps(given.arguments)]
+    elif given is not None and given.kind == "response":
+        words += ["--response", "answer.json"]
+    elif given is not None and given.kind == "result":
+        words += ["--result", json.dumps(given.result)]
+    elif given is not None:
+        words += [f"--{given.kind}", str(given.text if given.kind == "text" else given.error)]
+    if step is not None and spec.after != "live":
+        words += ["--after", spec.after]
+    for name, policy in spec.tools.items():
+        words += ["--tool", f"{name}={policy}"]
+    return shlex.join(words)
+
+
+class Child:
+    """A re-execution under way, in its own process group."""
+
+    def __init__(self, process: subprocess.Popen[bytes], run_id: str, folder: Path) -> None:
+        self.run_id = run_id
+        self.process = process
+        self._folder = folder
+        self._outcome: Outcome | None = None
+
+    def poll(self) -> Outcome | None:
+        """The outcome when it has ended, else None."""
+        if self._outcome is None and self.process.poll() is not None:
+            self._outcome = self._read()
+        return self._outcome
+
+    def wait(self, timeout: float | None = None) -> Outcome:
+        """Wait for the end. Raises subprocess.TimeoutExpired."""
+        self.process.wait(timeout)
+        outcome = self.poll()
+        assert outcome is not None
+        return outcome
+
+    def stop(self) -> None:
+        """End the whole process group: Ctrl-C first, then for good."""
+        for sent in (signal.SIGINT, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, sent)
+            except ProcessLookupError:
+                return
+            try:
+                self.process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+            return
+
+    def _read(self) -> Outcome:
+        result = self._folder / "outcome.json"
+        try:
+            data = json.loads(result.read_text("utf-8"))
+            outcome = Outcome(
+                self.run_id, data["exit_code"], data["message"], data["divergences"]
+            )
+        except (OSError, ValueError, KeyError):
+            outcome = self._without_result()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return outcome
+
+    def _without_result(self) -> Outcome:
+        code = self.process.returncode
+        if code == -signal.SIGINT:
+            return Outcome(self.run_id, 1, "the re-execution was stopped", [])
+        how = f"was killed by signal {-code}" if code < 0 else f"left with status {code}"
+        message = f"the re-executed program {how} before it could report"
+        return Outcome(self.run_id, 1 if code else 0, message, [])
+
+
+def start(plan: Plan, *, output: Output = "inherit") -> Child:
+    """Run the program again in a child process. Raises CannotReplayError when it can't start."""
+    folder = Path(tempfile.mkdtemp(prefix="tracer-"))
+    instructions = folder / "plan.json"
+    with open(os.open(instructions, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
+        json.dump(_instructions(plan, folder), file)
+    executable = _interpreter(plan)
+    # -P: a file tracer.py in the working directory must not be taken for this package.
+    command = [executable, "-P", "-m", "tracer.replay.child", str(instructions)]
+    targets: dict[Output, Any] = {
+        "inherit": None,
+        "stderr": sys.stderr.fileno() if output == "stderr" else None,
+        "discard": subprocess.DEVNULL,
+    }
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=_folder_of(plan),
+            env=_environment(plan),
+            stdout=targets[output],
+            stderr=subprocess.DEVNULL if output == "discard" else None,
+            start_new_session=True,
+        )
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise CannotReplayError(
+            f"the program can't be started with {executable}: {error.strerror}"
+        ) from None
+    return Child(process, plan.child_run_id, folder)
+
+
+def _instructions(plan: Plan, folder: Path) -> dict[str, JSON]:
+    spec = plan.spec
+    return {
+        "database": str(plan.database),
+        "parent": plan.run.id,
+        "run_id": plan.child_run_id,
+        "entry": plan.entry,
+        "step": plan.step.id if plan.step is not None else None,
+        "substitute": spec.substitute.as_json() if spec.substitute is not None else None,
+        "after": spec.after,
+        "tools": dict(spec.tools),
+        "max_live_calls": spec.max_live_calls,
+        "reason": spec.reason,
+        "outcome": str(folder / "outcome.json"),
+    }
+
+
+def _interpreter(plan: Plan) -> str:
+    """The recorded interpreter of a local run when it is still there and is this one's version."""
+    recorded = plan.entry.get("executable")
+    same = isinstance(recorded, str) and os.path.realpath(recorded) == os.path.realpath(
+        sys.executable
+    )
+    if same and plan.run.origin == "local" and os.access(str(recorded), os.X_OK):
+        return str(recorded)
+    return sys.executable
+
+
+def _folder_of(plan: Plan) -> str | None:
+    folder = plan.entry.get("cwd")
+    return folder if isinstance(folder, str) and os.path.isdir(folder) else None
+
+
+def _environment(plan: Plan) -> dict[str, str]:
+    environment = dict(os.environ)
+    seed = plan.entry.get("hashseed")
+    if isinstance(seed, str):
+        environment["PYTHONHASHSEED"] = seed
+    # Where this tracer was imported from, for interpreters that don't have it installed.
+    root = str(Path(__file__).resolve().parents[2])
+    environment["TRACER_SOURCE_ROOT"] = root
+    return environment
+
+
+def find_original(store: Store, run: Run) -> Run:
+    """The run at the root of a line of forks."""
+    while run.parent_run is not None:
+        try:
+            run = store.find_run(run.parent_run)
+        except NotFoundError:
+            break
+    return run
+
+
+def wait_interruptible(child: Child) -> Outcome:
+    """Wait for a child; Ctrl-C here ends the child's process group."""
+    try:
+        while (outcome := child.poll()) is None:
+            time.sleep(0.02)
+    except KeyboardInterrupt:
+        child.stop()
+        return child.wait(STOP_SECONDS)
+    return outcome
+
+
+__all__ = [
+    "EXIT_CANNOT",
+    "Child",
+    "Outcome",
+    "Plan",
+    "ReplaySpec",
+    "Substitute",
+    "plan",
+    "start",
+    "wait_interruptible",
+]

@@ -1,0 +1,112 @@
+"""The tape: a recorded run seen as the answers a re-execution is given.
+
+A call is matched by place and content. Exact: same slot, same fingerprint. Resynchronised, and
+reported: same path and fingerprint a few places off (`shifted`), or the one unused step with that
+fingerprint anywhere (`moved`). Everything else is a miss, explained against what stood there.
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tracer.model.records import Slot, Step
+
+SHIFT = 8
+MATCHED_KINDS = ("model", "tool", "http", "step")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What the tape says of a call. `how` "miss": `step` is what stood in its place, if any."""
+
+    how: Literal["exact", "shifted", "moved", "miss"]
+    step: Step | None
+
+
+class Tape:
+    """The steps of one recorded run, each answering once. Thread-safe."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self.steps = [step for step in steps if step.kind in MATCHED_KINDS]
+        self.all_steps = list(steps)
+        self._by_slot = {step.slot: step for step in self.steps}
+        self._by_path = {step.slot.child_path(): step for step in self.steps}
+        self._by_fingerprint: dict[str, list[Step]] = defaultdict(list)
+        for step in self.steps:
+            if step.fingerprint is not None:
+                self._by_fingerprint[step.fingerprint].append(step)
+        self._used: set[str] = set()
+        self._lock = threading.Lock()
+
+    def container(self, path: str) -> Step | None:
+        """The step that opened the scope of this path; None for tasks, threads and agents' root."""
+        return self._by_path.get(path)
+
+    def nearest(self, slot: Slot) -> Step | None:
+        """The recorded step of that kind which stands closest to a slot in its own scope."""
+        here = [s for s in self.steps if s.slot.path == slot.path and s.kind == slot.kind]
+        return min(here, key=lambda s: abs(s.slot.ordinal - slot.ordinal), default=None)
+
+    def match(self, slot: Slot, fingerprint: str, *, write_tool: bool) -> Match:
+        """Find the answer to a call, and use it up.
+
+        A tool that writes is only resynchronised when one single step could be meant: giving one
+        write's answer to another would hide that one of them did not happen.
+        """
+        with self._lock:
+            here = self._by_slot.get(slot)
+            free = here is not None and here.id not in self._used
+            if here is not None and free and here.fingerprint == fingerprint:
+                return self._use("exact", here)
+            candidates = [
+                step
+                for step in self._by_fingerprint.get(fingerprint, ())
+                if step.id not in self._used and step.kind == slot.kind
+            ]
+            near = [
+                step
+                for step in candidates
+                if step.slot.path == slot.path and abs(step.slot.ordinal - slot.ordinal) <= SHIFT
+            ]
+            if near and (len(candidates) == 1 or not write_tool):
+                return self._use("shifted", min(near, key=lambda s: (s.slot.ordinal, s.n)))
+            if candidates and (len(candidates) == 1 or not write_tool):
+                return self._use("moved", candidates[0])
+            return Match("miss", here if free else None)
+
+    def _use(self, how: Literal["exact", "shifted", "moved"], step: Step) -> Match:
+        self._used.add(step.id)
+        return Match(how, step)
+
+    def use(self, step: Step) -> None:
+        """Mark a step as spent without serving it."""
+        with self._lock:
+            self._used.add(step.id)
+
+    def inside(self, step: Step) -> list[Step]:
+        """The steps recorded inside a step, at any depth."""
+        return [other for other in self.all_steps if is_inside(other, step)]
+
+    def unused(self) -> list[Step]:
+        """Steps that answered nothing, outermost only, in recorded order."""
+        left = [step for step in self.steps if step.id not in self._used]
+        ids = {step.id for step in left}
+        parents = {step.id: step.parent for step in self.all_steps}
+        return [step for step in left if not _has_ancestor(step, ids, parents)]
+
+
+def is_inside(step: Step, container: Step) -> bool:
+    """Whether a step happened inside another, by place."""
+    path = container.slot.child_path()
+    return step.slot.path == path or step.slot.path.startswith(path + "/")
+
+
+def _has_ancestor(step: Step, ids: set[str], parents: dict[str, str | None]) -> bool:
+    parent = step.parent
+    while parent is not None:
+        if parent in ids:
+            return True
+        parent = parents.get(parent)
+    return False

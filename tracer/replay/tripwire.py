@@ -1,0 +1,81 @@
+"""Offline means offline: while it is set, no socket of this process reaches another machine.
+
+An audit hook sees every connection that Python's socket module makes, whatever library or thread
+asks for it, also those nobody patched. It can't be removed, so it looks at a switch.
+"""
+
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from tracer.capture.callsite import callsite
+
+Refuse = Callable[[str], None]
+
+_refuse: Refuse | None = None
+_installed = False
+_passing = threading.local()
+_LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", ""})
+
+
+def set_wire(refuse: Refuse | None) -> None:
+    """Refuse connections from now on (`refuse` is called with what was tried and must raise);
+    None: let them through again."""
+    global _refuse, _installed
+    _refuse = refuse
+    if refuse is not None and not _installed:
+        _installed = True
+        sys.addaudithook(_hook)
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    refuse = _refuse
+    if refuse is None or not event.startswith("socket."):
+        return
+    if getattr(_passing, "now", False):
+        return
+    tried = _tried(event, args)
+    if tried is None:
+        return
+    _passing.now = True  # what the refusal does to report itself is not looked at again
+    try:
+        where = callsite()
+        refuse(f"{tried}, at {where}" if where else tried)
+    finally:
+        _passing.now = False
+
+
+def _tried(event: str, args: tuple[Any, ...]) -> str | None:
+    """What the event would do to the network; None for what stays in this machine's kernel."""
+    if event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        sock, address = args[0], args[1]
+        if getattr(sock, "family", None) == getattr(socket, "AF_UNIX", -1):
+            return None
+        if address is None:
+            return None
+        return f"a connection to {_address(address)}"
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"):
+        host = args[0].decode() if isinstance(args[0], bytes) else args[0]
+        if host is None or host in _LOCAL_NAMES or host == socket.gethostname():
+            return None
+        return None if _is_number(host) else f"a look-up of the host name {host}"
+    return None
+
+
+def _address(address: Any) -> str:
+    if isinstance(address, tuple) and len(address) >= 2:
+        return f"{address[0]}:{address[1]}"
+    return str(address)
+
+
+def _is_number(host: str) -> bool:
+    """Whether a host is written as an address, which needs no look-up."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return True
+    return False
