@@ -9,6 +9,20 @@ from typing import Any
 
 from tracer.model.records import JSON
 
+# Which of these were set is recorded, never their values.
+KEY_VARIABLES = (
+    "OPENAI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "MISTRAL_API_KEY",
+    "CO_API_KEY",
+    "GROQ_API_KEY",
+    "OPENROUTER_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "XAI_API_KEY",
+    "AZURE_OPENAI_API_KEY",
+)
 _SAMPLES = str(Path(__file__).resolve().parents[1] / "demo")
 
 
@@ -22,6 +36,7 @@ def environment() -> dict[str, JSON]:
         "cwd": _cwd(),
         "host": socket.gethostname(),
         "hashseed": os.environ.get("PYTHONHASHSEED"),
+        "keys": [name for name in KEY_VARIABLES if os.environ.get(name)],
     }
 
 

@@ -30,7 +30,7 @@ def edited(template: JsonObject, said: Message, model: str, seed: bytes) -> Json
     details = {"stop_details": None} if "stop_details" in template and not is_same_stop else {}
     return {
         **{key: value for key, value in template.items() if key != "error"},
-        "id": text(template.get("id")) or made_id("msg_", seed, str(parts)),
+        "id": template.get("id", made_id("msg_", seed, str(parts))),
         "type": "message",
         "role": text(template.get("role")) or "assistant",
         "model": text(template.get("model")) or model,

@@ -22,17 +22,17 @@ class FinishReasons:
         said = text(wire)
         return None if said is None else self.meanings.get(said, said)
 
-    def write(self, said: Message, old: Any, *, is_unchanged: bool) -> str:
+    def write(self, said: Message, old: Any, *, is_unchanged: bool) -> Any:
         """The wire word for `said`.
 
-        Where `said` gives no reason: the recorded one (`old`) if the parts are unchanged, else
-        what the parts call for. Of several wire words that fit, the recorded one.
+        Where `said` gives no reason: what was recorded (`old`, nothing too) if the parts are
+        unchanged, else what the parts call for. Of several words that fit, the recorded one.
         """
         wanted = text(said.get("finish_reason"))
         if wanted is None:
-            if is_unchanged and text(old):
-                return str(old)
+            if is_unchanged:
+                return old
             wanted = "tool_call" if tool_calls_of(said) else "stop"
         if self.read(old) == wanted:
-            return str(old)
+            return old
         return next((wire for wire, known in self.meanings.items() if known == wanted), wanted)

@@ -12,7 +12,7 @@ from tracer.providers.openai_chat_messages import (
     read_content_item,
     tool_part,
 )
-from tracer.providers.openai_chat_reply import FINISH
+from tracer.providers.openai_chat_reply import FINISH, wire_usage
 from tracer.providers.openai_chat_request import Asked
 from tracer.providers.wire import content_of, made_id, parts_of, rebuild, text, without
 
@@ -50,12 +50,12 @@ def edited(template: JsonObject, said: Message, asked: Asked) -> JsonObject:
     first = {**fields, "index": 0, "message": message, "finish_reason": reason}
     return {
         **without(template, "error"),
-        "id": text(template.get("id")) or made_id("chatcmpl-", asked.seed, str(parts)),
+        "id": template.get("id", made_id("chatcmpl-", asked.seed, str(parts))),
         "object": "chat.completion",
         "created": template.get("created") or 0,
         "model": text(template.get("model")) or asked.model,
         "choices": [first, *choices[1:]],
-        "usage": template.get("usage") or _NO_USAGE,
+        "usage": wire_usage(template) or _NO_USAGE,
     }
 
 

@@ -66,7 +66,7 @@ def tool_parts(wire: JsonObject) -> list[Part]:
     """The tool calls of a message, the one of the old function calling last (it has no id)."""
     parts = [tool_part(call) for call in as_list(wire.get("tool_calls"))]
     call = wire.get("function_call")
-    if isinstance(call, dict):
+    if text(as_dict(call).get("name")):  # Snowflake sends an empty one where there is none
         parts.append(tool_part({"function": call}))
     return parts
 
@@ -113,8 +113,8 @@ def _server_tool_parts(wire: JsonObject) -> list[Part]:
 
 
 def _audio_parts(wire: JsonObject) -> list[Part]:
-    audio = wire.get("audio")
-    return [make_part("audio", audio)] if isinstance(audio, dict) else []
+    audio = as_dict(wire.get("audio"))
+    return [make_part("audio", audio)] if any(audio.values()) else []
 
 
 def read_content_item(item: Any) -> Part:

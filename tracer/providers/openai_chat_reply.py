@@ -64,9 +64,14 @@ def template_of(recorded: HttpReply | None) -> tuple[JsonObject, ChatStream | No
     return (value if as_list(value.get("choices")) else {}), None
 
 
+def wire_usage(value: JsonObject) -> JsonObject:
+    """The usage object of a reply object, {} without one; Groq's streams have it elsewhere."""
+    return as_dict(value.get("usage")) or as_dict(as_dict(value.get("x_groq")).get("usage"))
+
+
 def read_usage(value: JsonObject) -> Usage | None:
     """Token counts of a reply object; None when the provider gave none."""
-    usage = as_dict(value.get("usage")) or as_dict(as_dict(value.get("x_groq")).get("usage"))
+    usage = wire_usage(value)
     prompt, completion = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     given, produced = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     reasoning = count(as_dict(completion).get("reasoning_tokens"))

@@ -15,6 +15,7 @@ from typing import Any
 
 from tracer.capture import runtime
 from tracer.capture.boundary import ActiveRun, Call
+from tracer.capture.environment import KEY_VARIABLES
 from tracer.capture.functions import Parameters
 from tracer.capture.rebuild import CannotRebuild, build
 from tracer.capture.runs import close_program, open_program
@@ -43,20 +44,6 @@ from tracer.replay.program import execute, print_as_python
 from tracer.replay.substitute import Substitute
 from tracer.replay.tape import Tape
 from tracer.store.reading import Store
-
-KEY_VARIABLES = (
-    "OPENAI_API_KEY",
-    "ANTHROPIC_API_KEY",
-    "GEMINI_API_KEY",
-    "GOOGLE_API_KEY",
-    "MISTRAL_API_KEY",
-    "CO_API_KEY",
-    "GROQ_API_KEY",
-    "OPENROUTER_API_KEY",
-    "DEEPSEEK_API_KEY",
-    "XAI_API_KEY",
-    "AZURE_OPENAI_API_KEY",
-)
 
 
 class Session:
@@ -132,7 +119,7 @@ class Session:
 
     def run(self) -> None:
         """Start the program again, offline until the fork point."""
-        for name in KEY_VARIABLES:
+        for name in self._keys_wanted():
             os.environ.setdefault(name, DUMMY_KEY)
         tripwire.set_wire(self._refuse)
         runtime.install()
@@ -141,6 +128,17 @@ class Session:
             self._run_program(entry)
         else:
             self._run_function(entry)
+
+    def _keys_wanted(self) -> list[str]:
+        """The keys that clients want to see when they are made, though none is used offline.
+
+        A fork that goes live gets only those the recorded program had: what it does without a key
+        (start a local model, read a file) it must still do.
+        """
+        if self.handler.rules.fork is None or self.given["after"] == "recorded":
+            return list(KEY_VARIABLES)
+        recorded = self.parent.environment.get("keys")
+        return [name for name in KEY_VARIABLES if name in (recorded or ())]
 
     def _refuse(self, tried: str) -> None:
         what = f"the program attempted {tried}, outside any recorded step, while answers come from "

@@ -1,0 +1,1 @@
+"""Owns the one SQLite file that lasts: schema, writing, reading, search. The only SQL of tracer."""

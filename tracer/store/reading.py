@@ -1,0 +1,207 @@
+"""The reading side: runs, steps and payloads out of one database."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from tracer.model.chain import SplitBody
+from tracer.model.records import Run, Step
+from tracer.providers.base import HttpRequest
+from tracer.store import blobs, connection, finding, forks, links, payloads, runs, search, transfer
+from tracer.store.failures import store_error
+from tracer.store.writes import Reply
+
+
+class Store:
+    """Reads one database; any thread may use it. Sees what a running writer commits.
+
+    Payload methods answer None where a step has no such payload. Raises StoreError when the
+    file can't be read, NotFoundError for a run or step that isn't there.
+    """
+
+    def __init__(self, path: Path, *, readonly: bool = True) -> None:
+        self.path = path
+        self._readonly = readonly
+        self._lock = threading.RLock()
+        self._conn: sqlite3.Connection | None = None
+        forks.register(self)
+
+    @classmethod
+    def open(cls, path: Path, *, readonly: bool = True) -> Self:
+        """Open an existing database. `readonly` needs no write permission, not on the folder
+        either; without it the file is created if missing. Raises NoDatabase if there is none.
+        """
+        store = cls(path, readonly=readonly)
+        with store._reading():
+            return store
+
+    def close(self) -> None:
+        with self._lock:
+            if self._conn is not None:
+                connection.close_quietly(self._conn)
+                self._conn = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def runs(
+        self,
+        *,
+        failed: bool = False,
+        search: str | None = None,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> list[Run]:
+        """Runs, newest first, replays and forks included.
+
+        `failed` keeps those that ended in an error or were interrupted; `search` those in which
+        each word occurs, in any step; `before` those that follow the run of that id in the list.
+        """
+        with self._reading() as conn:
+            return finding.runs(conn, failed=failed, query=search, limit=limit, before=before)
+
+    def find_run(self, ref: str) -> Run:
+        """The run named by an id, a unique prefix, `last` (newest that is no replay or fork) or
+        `last-failed`.
+        """
+        with self._reading() as conn:
+            return finding.find_run(conn, ref)
+
+    def forks_of(self, run_id: str) -> list[Run]:
+        """The forks and replays of a run, newest first."""
+        with self._reading() as conn:
+            return finding.forks_of(conn, run_id)
+
+    def steps(self, run_id: str, *, first: int = 1, last: int | None = None) -> list[Step]:
+        """Steps `first` to `last`, both included, in order of start; None = to the end."""
+        with self._reading() as conn:
+            return finding.steps(conn, run_id, first, last)
+
+    def step(self, run_id: str, ref: int | str) -> Step:
+        """The step named by its number, its id or a unique prefix of its id."""
+        with self._reading() as conn:
+            return finding.step(conn, run_id, ref)
+
+    def request(self, step: Step) -> HttpRequest | None:
+        """The request of a step, with the exact body that was sent."""
+        with self._reading() as conn:
+            return payloads.request(conn, step)
+
+    def reply(self, step: Step) -> Reply | None:
+        """The reply a step got, chunk by chunk."""
+        with self._reading() as conn:
+            return payloads.reply(conn, step)
+
+    def value(self, step: Step, which: Literal["input", "output"]) -> bytes | None:
+        """Tagged JSON a step was given or returned."""
+        with self._reading() as conn:
+            return payloads.value(conn, step, which)
+
+    def conversation(self, step: Step) -> bytes | None:
+        """The JSON document a model function was given."""
+        with self._reading() as conn:
+            return payloads.conversation(conn, step)
+
+    def output_messages(self, step: Step) -> bytes | None:
+        """JSON list of the OpenTelemetry messages a model answered."""
+        with self._reading() as conn:
+            return payloads.output_messages(conn, step)
+
+    def outcome_keys(self, run_id: str) -> dict[int, tuple[int | None, int | None]]:
+        """By step number, something that is equal for equal outcomes of steps of this database."""
+        with self._reading() as conn:
+            return payloads.outcome_keys(conn, run_id)
+
+    def run_value(self, run_id: str, which: Literal["input", "output"]) -> bytes | None:
+        """Tagged JSON a run was given or returned."""
+        with self._reading() as conn:
+            return payloads.run_value(conn, run_id, which)
+
+    def shared_messages(self, step_a: Step, step_b: Step) -> int:
+        """How many leading messages two model calls have in common, byte for byte."""
+        with self._reading() as conn:
+            return links.shared(conn, payloads.link(conn, step_a), payloads.link(conn, step_b))
+
+    def message_links(self, step: Step) -> list[tuple[bytes, bytes]]:
+        """`(exact hash, canonical hash)` of each message of a model call, first to last."""
+        with self._reading() as conn:
+            return links.hashes(conn, payloads.link(conn, step))
+
+    def split_body(self, step: Step) -> SplitBody | None:
+        """The body of a request or conversation as head, end of chain and tail (`new` is empty)."""
+        with self._reading() as conn:
+            return payloads.split_body(conn, step)
+
+    def search(self, run_id: str, query: str) -> list[int]:
+        """Numbers of the steps in which each word of the query occurs (as the start of a word;
+        in double quotes, as a phrase).
+        """
+        with self._reading() as conn:
+            return search.steps_with(conn, runs.key_of(conn, run_id), query)
+
+    def size_bytes(self) -> int:
+        """Bytes on disk, the write-ahead log included."""
+        names = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(name.stat().st_size for name in names if name.exists())
+
+    def links(self, run_id: str) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Every message a run sent, once, parents first: `(exact, parent's exact or ROOT, data)`.
+
+        Written elsewhere with `StoreWriter.add_link`, before the records of `writes`.
+        """
+        with self._reading() as conn:
+            found = links.of_run(conn, run_id)
+        for exact, parent, blob in found:
+            with self._reading() as conn:
+                yield exact, parent, blobs.get(conn, blob) or b""
+
+    def writes(self, run_id: str) -> Iterator[transfer.Write]:
+        """A run as the records that write it again. Bodies build on the chains of `links`."""
+        run = self.find_run(run_id)
+        with self._reading() as conn:
+            yield transfer.run_start(conn, run)
+        for step in self.steps(run.id):
+            with self._reading() as conn:
+                records = list(transfer.step_writes(conn, step))
+            yield from records
+        with self._reading() as conn:
+            end = transfer.run_end(conn, run)
+        if end is not None:
+            yield end
+
+    def before_fork(self) -> None:
+        self._lock.acquire()
+        self.close()
+
+    def after_fork(self, *, child: bool) -> None:
+        if child:
+            self._lock = threading.RLock()
+        else:
+            self._lock.release()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                if self._conn is None:
+                    self._conn = connection.connect(
+                        self.path, readonly=self._readonly, any_thread=True
+                    )
+                yield self._conn
+            except sqlite3.Error as error:
+                sentence = store_error(error, self.path)
+                if sentence is None:
+                    raise
+                raise sentence from error

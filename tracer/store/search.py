@@ -1,0 +1,122 @@
+"""Full-text search: what goes into the index, and a user's words as index queries."""
+
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from tracer.model.records import JSON
+from tracer.store import blobs
+
+# Longer texts are searchable up to here: an index of a huge tool result helps nobody.
+LONGEST_PASSAGE = 256 << 10
+_LONGEST_PARSED = 4 << 20
+
+# Scripts written without spaces: the tokenizer would take a whole sentence as one word. Set
+# apart, any part of it is found as a phrase. Setting apart twice changes nothing.
+_UNSPACED = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]"
+_JOINTS = re.compile(rf"(?<={_UNSPACED})(?=\S)|(?<=\S)(?={_UNSPACED})")
+_TERM = re.compile(r'"([^"]*)"|([^\s"]+)')
+
+
+def clean(text: str) -> str:
+    """Text SQLite can hold: lone surrogates, which JSON allows and UTF-8 does not, are escaped."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def passage_of(*texts: str) -> str:
+    """The text to index, in the form it is stored."""
+    joined = clean("\n".join(text for text in texts if text))[:LONGEST_PASSAGE]
+    return joined if joined.isascii() else _JOINTS.sub(" ", joined)[:LONGEST_PASSAGE]
+
+
+def put_passage(conn: sqlite3.Connection, text: str) -> tuple[int | None, bool]:
+    """`(row id, whether it still has to be indexed)`; None for an empty text."""
+    if not text:
+        return None, False
+    data = text.encode()
+    key = blobs.content_hash(data)
+    row = conn.execute("select id from passage where hash = ?", (key,)).fetchone()
+    if row is not None:
+        return row[0], False
+    codec, stored = blobs.pack(data)
+    rowid = conn.execute(
+        "insert into passage (hash, codec, size, data) values (?, ?, ?, ?)",
+        (key, codec, len(data), stored),
+    ).lastrowid
+    return rowid, True
+
+
+def index(conn: sqlite3.Connection, passages: Iterable[tuple[int, str]]) -> None:
+    conn.executemany("insert into search (rowid, text) values (?, ?)", passages)
+
+
+def plain_text(data: bytes | None) -> str:
+    """The strings and numbers of a JSON value, in order, without its keys; "" if not JSON."""
+    if data is None or len(data) > _LONGEST_PARSED:
+        return ""
+    try:
+        return " ".join(_leaves(json.loads(data)))
+    except (ValueError, RecursionError):
+        return ""
+
+
+def _leaves(value: JSON) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key != "$t":  # the tag of a tagged value says nothing
+                yield from _leaves(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)
+    elif value is not None:
+        yield str(value)
+
+
+def terms(query: str) -> list[str]:
+    """A user's words as index queries: each the start of a word, a quoted part a phrase.
+
+    Nothing in them is query syntax. Empty when there is no letter or digit to look for.
+    """
+    found = []
+    for phrase, word in _TERM.findall(clean(query.replace("\0", " "))):
+        text = _JOINTS.sub(" ", phrase or word).strip()
+        if any(sign.isalnum() for sign in text):
+            found.append(f'"{text}"' if phrase else f'"{text}" *')
+    return found
+
+
+def steps_with(conn: sqlite3.Connection, run: int, query: str) -> list[int]:
+    """Numbers of the steps in which every term of the query occurs."""
+    words = terms(query)
+    if not words:
+        return []
+    each = " and ".join(
+        f"(start_passage in {_hits(at)} or end_passage in {_hits(at)})"
+        for at in range(2, len(words) + 2)
+    )
+    rows = conn.execute(f"select n from step where run = ?1 and {each} order by n", (run, *words))
+    return [n for (n,) in rows]
+
+
+def run_condition(query: str, first: int) -> tuple[str, list[str]]:
+    """SQL that is true of runs in which every term occurs somewhere, and its parameters.
+
+    The parameters are numbered from `first`.
+    """
+    words = terms(query)
+    each = " and ".join(
+        "key in ("
+        + " union ".join(
+            f"select {column} from {table} where {passage} in {_hits(at)}"
+            for column, table in (("run", "step"), ("key", "run"))
+            for passage in ("start_passage", "end_passage")
+        )
+        + ")"
+        for at in range(first, len(words) + first)
+    )
+    return each or "0", words
+
+
+def _hits(parameter: int) -> str:
+    return f"(select rowid from search where search match ?{parameter})"
