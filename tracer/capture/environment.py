@@ -1,5 +1,6 @@
 """What a run ran in: how to start it again, versions, process. Collected once a run, cheaply."""
 
+import hashlib
 import os
 import platform
 import socket
@@ -60,6 +61,7 @@ def script_entry(path: str, arguments: list[str], *, as_module: bool, whole: boo
         "cwd": _cwd(),
         "executable": sys.executable,
         "whole": whole,
+        "source": None if as_module else source_hash(path),
         "hashseed": os.environ.get("PYTHONHASHSEED"),
     }
 
@@ -80,6 +82,7 @@ def function_entry(function: Any, storable: bool, ordinal: int) -> dict[str, JSO
             "qualname": function.__qualname__,
             "file": os.path.abspath(file),
             "root": _import_root(function.__module__, file),
+            "source": source_hash(file),
             "cwd": _cwd(),
             "argv": sys.argv[1:],
             "executable": sys.executable,
@@ -88,8 +91,21 @@ def function_entry(function: Any, storable: bool, ordinal: int) -> dict[str, JSO
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     if main is not None and os.path.isfile(main) and ordinal == 0 and not _is_tool(main):
         entry = script_entry(main, sys.argv[1:], as_module=False, whole=False)
-        return entry | {"because": reason}
-    return {"kind": "none", "reason": reason, "cwd": _cwd()}
+        return entry | {"because": reason, **_named(function)}
+    return {"kind": "none", "reason": reason, "cwd": _cwd(), **_named(function)}
+
+
+def source_hash(path: str) -> str | None:
+    """Hash of a program's file, to tell later whether it changed; None when it can't be read."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _named(function: Any) -> dict[str, JSON]:
+    """The name an in-process fork finds the function by."""
+    return {"module": function.__module__, "qualname": function.__qualname__}
 
 
 def _sample_of(path: str) -> dict[str, JSON]:

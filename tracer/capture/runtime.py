@@ -33,7 +33,7 @@ class Template:
     entry: dict[str, JSON]
     handler: StepHandler
     database: Path
-    on_end: Callable[["ActiveRun", ErrorInfo | None], RunStatus | None] = lambda run, error: None
+    on_end: Callable[[ActiveRun, ErrorInfo | None, bytes | None], RunStatus | None]
     divergences: list[dict[str, JSON]] = field(default_factory=list)
 
 
@@ -41,10 +41,11 @@ _lock = threading.Lock()
 _recorders: dict[Path, StoreRecorder] = {}
 _template: Template | None = None
 _started = 0
+_replaying = False
 
 
-def expect(template: Template) -> None:
-    """The next run started in this process is this re-execution."""
+def expect(template: Template | None) -> None:
+    """The next run started in this process is this re-execution (None: no longer)."""
     global _template
     _template = template
 
@@ -52,6 +53,17 @@ def expect(template: Template) -> None:
 def expected() -> bool:
     """Whether a re-execution is still waiting for its run to start."""
     return _template is not None
+
+
+def set_replaying() -> None:
+    """This whole process is a re-execution."""
+    global _replaying
+    _replaying = True
+
+
+def replaying() -> bool:
+    """Whether this whole process is a re-execution."""
+    return _replaying
 
 
 def runs_started() -> int:
@@ -124,7 +136,7 @@ def close_run(run: ActiveRun, status: RunStatus, output: bytes | None, error: Er
     scope.run_ended(run)
     template: Any = run.template
     if template is not None:
-        status = template.on_end(run, error) or status
+        status = template.on_end(run, error, output) or status
     run.status = status
     run.recorder.run_ended(
         RunEnd(

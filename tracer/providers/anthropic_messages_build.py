@@ -33,7 +33,7 @@ def edited(template: JsonObject, said: Message, model: str, seed: bytes) -> Json
         "id": template.get("id", made_id("msg_", seed, str(parts))),
         "type": "message",
         "role": text(template.get("role")) or "assistant",
-        "model": text(template.get("model")) or model,
+        "model": template.get("model", model),
         "content": content,
         "stop_reason": reason,
         "stop_sequence": template.get("stop_sequence") if is_same_stop else None,

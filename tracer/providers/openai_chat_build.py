@@ -47,13 +47,15 @@ def edited(template: JsonObject, said: Message, asked: Asked) -> JsonObject:
     if reason in ("tool_calls", "function_call") and not is_unchanged:
         reason = "function_call" if message.get("function_call") else "tool_calls"
     fields = choices[0] if is_unchanged else without(choices[0], *_STALE_CHOICE)
-    first = {**fields, "index": 0, "message": message, "finish_reason": reason}
+    first = {**fields, "index": 0, "message": message}
+    if not is_unchanged or reason != fields.get("finish_reason"):
+        first["finish_reason"] = reason
     return {
         **without(template, "error"),
         "id": template.get("id", made_id("chatcmpl-", asked.seed, str(parts))),
         "object": "chat.completion",
         "created": template.get("created") or 0,
-        "model": text(template.get("model")) or asked.model,
+        "model": template.get("model", asked.model),
         "choices": [first, *choices[1:]],
         "usage": wire_usage(template) or _NO_USAGE,
     }

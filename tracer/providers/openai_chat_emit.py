@@ -32,7 +32,8 @@ def emit_stream(
         for delta in _deltas(as_dict(choice.get("message")), whole_calls):
             entry = {"index": index, "delta": delta, "finish_reason": None}
             chunks.append({**common, "choices": [entry]})
-        finish = {**without(choice, "message", "logprobs"), "index": index, "delta": {}}
+        rest = without(choice, "message", "logprobs")
+        finish = {"finish_reason": None, **rest, "index": index, "delta": {}}
         chunks.append({**common, "choices": [finish]})
     if chunks:
         chunks[-1].update(last)

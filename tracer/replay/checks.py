@@ -9,6 +9,7 @@ import re
 import shlex
 from typing import Any
 
+from tracer.capture.environment import source_hash
 from tracer.errors import CannotReplayError, NotFoundError, UsageError
 from tracer.model.messages import Message, tool_calls_of
 from tracer.model.records import JSON, Run, Step
@@ -157,6 +158,14 @@ def _function_entry(run: Run, function: str) -> dict[str, JSON]:
         file = os.path.abspath(place)
         return entry | {"module": "__main__", "file": file, "root": os.path.dirname(file)}
     return entry | {"module": place, "file": None, "root": os.getcwd()}
+
+
+def changed_source(entry: dict[str, JSON]) -> list[str]:
+    """Says when the program isn't the one recorded: the normal case while fixing a bug."""
+    place, before = entry.get("path") or entry.get("file"), entry.get("source")
+    if before is None or not isinstance(place, str) or source_hash(place) in (before, None):
+        return []
+    return [f"{os.path.basename(place)} has changed since the recording"]
 
 
 def check_answers(steps: list[Step], fork: Step | None) -> None:

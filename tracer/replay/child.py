@@ -54,6 +54,7 @@ class Session:
         self.store = Store.open(Path(instructions["database"]))
         self.parent = self.store.find_run(instructions["parent"])
         self.error: ErrorInfo | None = None
+        self.output: bytes | None = None
         self.ended = False
         self.handler = self._make_handler()
         self.template = self._make_template()
@@ -99,9 +100,10 @@ class Session:
             self._on_end,
         )
 
-    def _on_end(self, run: ActiveRun, error: ErrorInfo | None) -> Any:
+    def _on_end(self, run: ActiveRun, error: ErrorInfo | None, output: bytes | None) -> Any:
         """The run has ended: what was not asked for is reported with it."""
         self.error = error
+        self.output = output
         self.ended = True
         found = self.handler.finish()
         self.template.divergences.extend(item.as_json() for item in found)
@@ -117,12 +119,17 @@ class Session:
             f"place{'s' if relaxed > 1 else ''}"
         ]
 
-    def run(self) -> None:
-        """Start the program again, offline until the fork point."""
+    def prepare(self) -> None:
+        """Offline from here on, until the fork point."""
         for name in self._keys_wanted():
             os.environ.setdefault(name, DUMMY_KEY)
         tripwire.set_wire(self._refuse)
         runtime.install()
+
+    def run(self) -> None:
+        """Start the program again."""
+        self.prepare()
+        runtime.set_replaying()
         entry = self.given["entry"]
         if entry["kind"] in ("script", "module"):
             self._run_program(entry)
@@ -165,7 +172,7 @@ class Session:
         function = load_function(entry)
         if not runtime.expected():
             return  # the file runs its agent when it is imported, so that was the run
-        args, kwargs = self._arguments(function)
+        args, kwargs = self.arguments(function)
         try:
             call(function, args, kwargs)
         except ReplayStop:
@@ -175,7 +182,8 @@ class Session:
                 return
             print_as_python(error)
 
-    def _arguments(self, function: Callable[..., Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def arguments(self, function: Callable[..., Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The recorded arguments, for a call. Raises CannotReplayError when they don't fit."""
         data = self.store.run_value(self.parent.id, "input")
         named = {} if data is None else decode(data)
         hints = getattr(function, "__annotations__", {})
@@ -209,11 +217,19 @@ class Session:
             code, message = EXIT_DIVERGED, found[0].message
         elif self.error is not None:
             code, message = self._agent_failed(self.error)
+        elif self.handler.rules.fork is None and self.output != self._recorded_output():
+            message = (
+                "every step was asked for as recorded, but the agent's result differs: its own "
+                "code changed, or it depends on something that is not a step"
+            )
         return {
             "exit_code": code,
             "message": message,
             "divergences": [item.as_json() for item in found],
         }
+
+    def _recorded_output(self) -> bytes | None:
+        return self.store.run_value(self.parent.id, "output")
 
     def _agent_failed(self, error: ErrorInfo) -> tuple[int, str]:
         said = f"{error.type}: {error.message}"

@@ -22,7 +22,13 @@ from tracer.capture.boundary import new_run_id
 from tracer.errors import EXIT_CANNOT, CannotReplayError, NotFoundError, UsageError
 from tracer.model.messages import Message
 from tracer.model.records import JSON, Run, Step
-from tracer.replay.checks import check_answers, check_entry, check_substitute, fork_step
+from tracer.replay.checks import (
+    changed_source,
+    check_answers,
+    check_entry,
+    check_substitute,
+    fork_step,
+)
 from tracer.replay.policy import Policies
 from tracer.replay.substitute import Substitute
 from tracer.store.reading import Store
@@ -72,6 +78,23 @@ class Plan:
     entry: dict[str, JSON]
     command: str
 
+    def instructions(self, folder: Path | None) -> dict[str, JSON]:
+        """What the re-executing process is told; the outcome goes into `folder`."""
+        spec = self.spec
+        return {
+            "database": str(self.database),
+            "parent": self.run.id,
+            "run_id": self.child_run_id,
+            "entry": self.entry,
+            "step": self.step.id if self.step is not None else None,
+            "substitute": spec.substitute.as_json() if spec.substitute is not None else None,
+            "after": spec.after,
+            "tools": dict(spec.tools),
+            "max_live_calls": spec.max_live_calls,
+            "reason": spec.reason,
+            "outcome": None if folder is None else str(folder / "outcome.json"),
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -89,19 +112,25 @@ def plan(store: Store, spec: ReplaySpec) -> Plan:
     Raises NotFoundError (no such run or step), UsageError (options that make no sense together)
     or CannotReplayError (with what would make it possible).
     """
+    return plan_with_entry(store, spec, None)
+
+
+def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | None) -> Plan:
+    """`plan`, with an entry that is known already (None: look it up)."""
     run = store.find_run(spec.run_id)
     steps = store.steps(run.id)
     step = fork_step(store, run, steps, spec.step, spec.model_call)
     if (step is None) != (spec.substitute is None):
         raise UsageError("a fork needs both a step and what to give there instead")
     Policies(spec.tools)
-    entry = check_entry(run, spec.script, spec.function)
+    entry = check_entry(run, spec.script, spec.function) if entry is None else entry
     check_answers(steps, step)
     warnings: list[str] = []
     said = None
     if step is not None and spec.substitute is not None:
         said = check_substitute(store, steps, step, spec.substitute, warnings)
     warnings += _policy_warnings(spec, steps)
+    warnings += changed_source(entry)
     served = len(steps) if step is None else sum(s.start_seq < step.start_seq for s in steps)
     return Plan(
         spec,
@@ -205,7 +234,7 @@ def start(plan: Plan, *, output: Output = "inherit") -> Child:
     folder = Path(tempfile.mkdtemp(prefix="tracer-"))
     instructions = folder / "plan.json"
     with open(os.open(instructions, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "w") as file:
-        json.dump(_instructions(plan, folder), file)
+        json.dump(plan.instructions(folder), file)
     executable = _interpreter(plan)
     # -P: a file tracer.py in the working directory must not be taken for this package.
     command = [executable, "-P", "-m", "tracer.replay.child", str(instructions)]
@@ -231,32 +260,11 @@ def start(plan: Plan, *, output: Output = "inherit") -> Child:
     return Child(process, plan.child_run_id, folder)
 
 
-def _instructions(plan: Plan, folder: Path) -> dict[str, JSON]:
-    spec = plan.spec
-    return {
-        "database": str(plan.database),
-        "parent": plan.run.id,
-        "run_id": plan.child_run_id,
-        "entry": plan.entry,
-        "step": plan.step.id if plan.step is not None else None,
-        "substitute": spec.substitute.as_json() if spec.substitute is not None else None,
-        "after": spec.after,
-        "tools": dict(spec.tools),
-        "max_live_calls": spec.max_live_calls,
-        "reason": spec.reason,
-        "outcome": str(folder / "outcome.json"),
-    }
-
-
 def _interpreter(plan: Plan) -> str:
-    """The recorded interpreter of a local run when it is still there and is this one's version."""
+    """The interpreter that recorded a local run, while it is there: it has what the agent needs."""
     recorded = plan.entry.get("executable")
-    same = isinstance(recorded, str) and os.path.realpath(recorded) == os.path.realpath(
-        sys.executable
-    )
-    if same and plan.run.origin == "local" and os.access(str(recorded), os.X_OK):
-        return str(recorded)
-    return sys.executable
+    usable = isinstance(recorded, str) and os.access(recorded, os.X_OK)
+    return str(recorded) if usable and plan.run.origin == "local" else sys.executable
 
 
 def _folder_of(plan: Plan) -> str | None:
@@ -269,9 +277,6 @@ def _environment(plan: Plan) -> dict[str, str]:
     seed = plan.entry.get("hashseed")
     if isinstance(seed, str):
         environment["PYTHONHASHSEED"] = seed
-    # Where this tracer was imported from, for interpreters that don't have it installed.
-    root = str(Path(__file__).resolve().parents[2])
-    environment["TRACER_SOURCE_ROOT"] = root
     return environment
 
 
