@@ -61,14 +61,12 @@ class Frame:
 
     def enter(self) -> None:
         """Make the step's scope current for code that runs now in this context."""
-        self._before = scopes.set_current(self.step.scope), scopes.hold(None)
+        self._before = scopes.set_current(self.step.scope)
         if self.step.span is not None:
             self.step.run.spans.attach(self.step)
 
     def leave(self) -> None:
-        before, held = self._before
-        scopes.set_current(before)
-        scopes.hold(held)
+        scopes.set_current(self._before)
         if self.step.span is not None:
             self.step.run.spans.detach(self.step)
 

@@ -48,18 +48,31 @@ def say_result(program: ProgramRun) -> None:
     """One line on standard error that says what was recorded; TRACER_QUIET=1 silences it."""
     runtime.flush()
     run = program.run
-    if os.environ.get("TRACER_QUIET", "") not in ("", "0"):
-        return
-    recorder: Any = run.recorder
+    if not _quiet():
+        _say(run.recorder, run.id, run.status)
+
+
+def say_results() -> None:
+    """The same for each run of a program whose agents are runs of their own."""
+    runtime.flush()
+    if not _quiet():
+        for run in runtime.ended_runs():
+            _say(run.recorder, run.id, run.status)
+
+
+def _quiet() -> bool:
+    return os.environ.get("TRACER_QUIET", "") not in ("", "0")
+
+
+def _say(recorder: Any, run_id: str, state: str) -> None:
     if recorder.queue.failure is not None:
         return  # the writer has said so already
-    tally = recorder.tallies.get(run.id)
+    tally = recorder.tallies.get(run_id)
     if tally is None:
         return
-    state = run.status
     if state == "error" and tally.error_step is not None:
         state += f" at step {tally.error_step}"
-    parts = [f"run {run.id[:8]}", state, f"{tally.steps} step{'s' if tally.steps != 1 else ''}"]
+    parts = [f"run {run_id[:8]}", state, f"{tally.steps} step{'s' if tally.steps != 1 else ''}"]
     if tally.cost_usd is not None:
         parts.append(f"${tally.cost_usd:.2g}" if tally.cost_usd < 1 else f"${tally.cost_usd:.2f}")
     elif tally.unpriced:

@@ -7,6 +7,7 @@ re-execution a `Template` says what the next run is: its id, its parent and its 
 import atexit
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +43,7 @@ _recorders: dict[Path, StoreRecorder] = {}
 _template: Template | None = None
 _started = 0
 _replaying = False
+_ended: deque[ActiveRun] = deque(maxlen=20)
 
 
 def expect(template: Template | None) -> None:
@@ -53,6 +55,11 @@ def expect(template: Template | None) -> None:
 def expected() -> bool:
     """Whether a re-execution is still waiting for its run to start."""
     return _template is not None
+
+
+def ended_runs() -> list[ActiveRun]:
+    """The last runs of this process that have ended, oldest first."""
+    return list(_ended)
 
 
 def set_replaying() -> None:
@@ -134,6 +141,7 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
 def close_run(run: ActiveRun, status: RunStatus, output: bytes | None, error: ErrorInfo | None) -> None:
     """End a run and write its end."""
     scope.run_ended(run)
+    _ended.append(run)
     template: Any = run.template
     if template is not None:
         status = template.on_end(run, error, output) or status

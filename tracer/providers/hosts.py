@@ -1,5 +1,6 @@
 """Who serves a model: provider names by host, in OpenTelemetry's spelling where it has one."""
 
+import re
 from urllib.parse import urlsplit
 
 # Host ending -> name. The longest ending that fits wins.
@@ -11,10 +12,7 @@ _BY_HOST = {
     "models.ai.azure.com": "azure.ai.inference",
     "inference.ai.azure.com": "azure.ai.inference",
     "api.anthropic.com": "anthropic",
-    "amazonaws.com": "aws.bedrock",
-    "api.aws": "aws.bedrock",
     "generativelanguage.googleapis.com": "gcp.gemini",
-    "aiplatform.googleapis.com": "gcp.vertex_ai",
     "api.mistral.ai": "mistral_ai",
     "api.cohere.com": "cohere",
     "api.cohere.ai": "cohere",
@@ -50,6 +48,12 @@ _BY_HOST = {
     "models.github.ai": "github",
 }
 
+# Hosts with a region inside.
+_BY_PATTERN = (
+    (re.compile(r"bedrock[a-z-]*\.[^.]+\.(amazonaws\.com|api\.aws)"), "aws.bedrock"),
+    (re.compile(r"([^.]+-)?aiplatform\.googleapis\.com"), "gcp.vertex_ai"),
+)
+
 _OLLAMA_PORT = 11434
 
 
@@ -65,6 +69,9 @@ def name_by_host(url: str) -> str | None:
         host, port = (parts.hostname or "").rstrip("."), parts.port
     except ValueError:
         return None
+    for pattern, name in _BY_PATTERN:
+        if pattern.fullmatch(host):
+            return name
     while host:
         if host in _BY_HOST:
             return _BY_HOST[host]

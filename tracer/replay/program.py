@@ -7,6 +7,7 @@ status, signals and traceback are its own; our frames are cut from what it print
 import os
 import runpy
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 from tracer.capture import runtime
 from tracer.capture.environment import script_entry
 from tracer.capture.guard import report
-from tracer.capture.runs import close_program, open_program, say_result
+from tracer.capture.runs import close_program, open_program, say_result, say_results
 from tracer.errors import CannotReplayError, ReplayStop, UsageError
 
 _OWN = str(Path(__file__).resolve().parent)
@@ -34,6 +35,7 @@ def run_program(target: str, args: list[str], *, as_module: bool, per_agent: boo
     if per_agent:
         runtime.install()
         status, _ = execute(target, args, as_module=as_module)
+        say_results()
         return status
     name = target if as_module else Path(target).name
     run = open_program(name, args, entry)
@@ -82,9 +84,23 @@ def execute(
         error = raised
     finally:
         _flush_output()
+    _wait_for_threads()
     if scope_of is not None:
         scope_of.leave(before)
     return status, error
+
+
+def _wait_for_threads() -> None:
+    """What Python does after the main program: its threads end before the run does."""
+    pools = sys.modules.get("concurrent.futures.thread")
+    pooled = set(getattr(pools, "_threads_queues", ()))
+    here = threading.current_thread()
+    for thread in threading.enumerate():
+        if thread is not here and not thread.daemon and thread not in pooled:
+            thread.join()
+    if pooled and hasattr(pools, "_python_exit"):
+        # Idle pool workers wait for this call, which the interpreter makes at this very place.
+        pools._python_exit()
 
 
 def _run(target: str, args: list[str], as_module: bool) -> None:
