@@ -1,0 +1,133 @@
+"""`tracer fork`: the agent's code again from one step, with another answer there."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from tracer.cli.options import db_option, entry_options, json_option, open_store
+from tracer.cli.reexecute import reexecute, split_tools
+from tracer.errors import BadFileError, UsageError
+from tracer.replay.session import ReplaySpec
+from tracer.replay.substitute import FAILURES, Substitute
+
+MAX_RESPONSE_BYTES = 16 << 20
+
+
+@click.command("fork")
+@click.argument("run")
+@click.option("--step", metavar="N", help="Number or id of the step whose answer changes.")
+@click.option("--model-call", metavar="K", type=int, help="The Kth model call, counted from 1.")
+@click.option("--text", metavar="S", help="The model answers this text, and calls no tool.")
+@click.option(
+    "--tool-call",
+    metavar="NAME JSON",
+    nargs=2,
+    help="The model calls this tool with these arguments.",
+)
+@click.option(
+    "--response",
+    metavar="FILE",
+    help="The model's whole answer: an OpenTelemetry message or the provider's JSON body.",
+)
+@click.option("--error", metavar="KIND", help=f"The call fails: {', '.join(FAILURES)}.")
+@click.option("--result", metavar="JSON", help="The result of a tool or step.")
+@click.option(
+    "--after",
+    type=click.Choice(["live", "recorded", "ask"]),
+    default="live",
+    show_default=True,
+    help="Who answers model calls after the step when they differ from the recording.",
+)
+@click.option(
+    "--tool",
+    "tools",
+    multiple=True,
+    metavar="NAME=POLICY",
+    help="recorded, ask, live, block or stub:JSON for a tool after the step; NAME may be *.",
+)
+@click.option(
+    "--max-live-calls", type=int, default=100, show_default=True, help="Stop after so many."
+)
+@click.option("--reason", metavar="TEXT", help="Why, kept with the new run.")
+@entry_options
+@json_option
+@db_option
+def command(run: str, as_json: bool, **given: Any) -> None:
+    """Re-execute RUN from a step with a substitute for its answer.
+
+    What came before is served from the recording; what comes after is real. A tool that may
+    change the world is never run for real without --tool NAME=live.
+    """
+    substitute = _substitute(given)
+    if given["step"] is None and given["model_call"] is None:
+        raise UsageError("name the step whose answer changes: --step N or --model-call K")
+    step: str | int | None = given["step"]
+    after: Literal["live", "recorded", "ask"] = given["after"]
+    script = given["script"]
+    with open_store() as store:
+        found = store.find_run(run)
+    spec = ReplaySpec(
+        found.id,
+        int(step) if step is not None and step.isdecimal() and len(step) < 16 else step,
+        given["model_call"],
+        substitute,
+        after,
+        split_tools(given["tools"]),
+        tuple(shlex.split(script)) if script is not None else None,
+        given["entry"],
+        given["max_live_calls"],
+        given["reason"],
+    )
+    sys.exit(reexecute(spec, as_json))
+
+
+def _substitute(given: dict[str, Any]) -> Substitute:
+    """The one answer given. Raises UsageError for none or several."""
+    names = ("text", "tool_call", "response", "error", "result")
+    chosen = [name for name in names if given[name] not in (None, ())]
+    if len(chosen) != 1:
+        raise UsageError(
+            "give one answer: --text S, --tool-call NAME JSON, --response FILE, --error KIND or "
+            "--result JSON"
+        )
+    kind = chosen[0]
+    if kind == "tool_call":
+        name, arguments = given["tool_call"]
+        parsed = parse_json(arguments, f"--tool-call {name}")
+        if not isinstance(parsed, dict):
+            raise UsageError(f"--tool-call {name}: the arguments must be a JSON object")
+        return Substitute("tool_call", tool_name=name, arguments=parsed)
+    if kind == "response":
+        return Substitute("response", response=_read_response(given["response"]))
+    if kind == "result":
+        return Substitute("result", result=parse_json(given["result"], "--result"))
+    if kind == "error":
+        return Substitute("error", error=given["error"])
+    return Substitute("text", text=given["text"])
+
+
+def parse_json(text: str, option: str) -> Any:
+    """JSON of an option. Raises UsageError that says where it breaks."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{option}: this is not JSON ({error}): {text[:80]}") from None
+
+
+def _read_response(path: str) -> Any:
+    file = Path(path)
+    try:
+        if file.stat().st_size > MAX_RESPONSE_BYTES:
+            raise BadFileError(f"{path} is over 16 MB: a response is much smaller")
+        found = json.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise BadFileError(f"{path} can't be read ({error.strerror}): check the path") from None
+    except (ValueError, RecursionError) as error:
+        raise BadFileError(f"{path} is not JSON ({error}): give one JSON document") from None
+    if not isinstance(found, dict):
+        raise BadFileError(f"{path} holds no JSON object: give a message or a provider's body")
+    return found

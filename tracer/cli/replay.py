@@ -1,0 +1,28 @@
+"""`tracer replay`: the agent's code again, every answer from the recording."""
+
+import shlex
+import sys
+
+import click
+
+from tracer.cli.options import db_option, entry_options, json_option, open_store
+from tracer.cli.reexecute import reexecute
+from tracer.replay.session import ReplaySpec
+
+
+@click.command("replay")
+@click.argument("run")
+@entry_options
+@json_option
+@db_option
+def command(run: str, script: str | None, entry: str | None, as_json: bool) -> None:
+    """Re-execute RUN with every model and tool answer served from the recording.
+
+    Needs no key and no network. Exit code 0: as recorded (also when it failed as recorded);
+    1: the agent failed in another way; 3: the code asked for something else; 4: it tried to do
+    something that is not recorded; 125: it can't be re-executed here.
+    """
+    with open_store() as store:
+        found = store.find_run(run)
+    words = tuple(shlex.split(script)) if script is not None else None
+    sys.exit(reexecute(ReplaySpec(found.id, script=words, function=entry), as_json))

@@ -1,0 +1,61 @@
+"""`tracer run`: any Python program, with capture on."""
+
+import sys
+
+import click
+
+from tracer.capture import config
+from tracer.cli.options import db_option
+from tracer.errors import UsageError
+
+
+@click.command(
+    "run",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.option("-m", "module", metavar="MODULE", help="Run a module, as `python -m` does.")
+@click.option(
+    "--per-agent", is_flag=True, help="Each outermost decorated call is a run of its own."
+)
+@click.option("--no-discover", is_flag=True, help="Don't look for undecorated tools.")
+@click.option("--tool", "tools", multiple=True, metavar="MODULE:NAME", hidden=True)
+@click.option("--workspace", metavar="PATH", hidden=True)
+@db_option
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT [ARGS]...")
+def command(
+    module: str | None,
+    per_agent: bool,
+    no_discover: bool,
+    tools: tuple[str, ...],
+    workspace: str | None,
+    words: tuple[str, ...],
+) -> None:
+    """Run a Python program, no code changed, and record it.
+
+    The program's output, exit status and signals are its own. One line on standard error says
+    what was recorded; TRACER_QUIET=1 silences it.
+    """
+    _refuse_later_options(tools, workspace)
+    # Loaded here: what follows is the user's program, and it should find little else loaded.
+    from tracer.replay.program import run_program
+
+    if module is None and not words:
+        raise UsageError("name a program: tracer run SCRIPT [ARGS], or tracer run -m MODULE")
+    target = module if module is not None else words[0]
+    arguments = list(words if module is not None else words[1:])
+    if not config.get().enabled:
+        print("tracer: TRACER_DISABLED is set, nothing is recorded", file=sys.stderr)
+    status = run_program(target, arguments, as_module=module is not None, per_agent=per_agent)
+    sys.exit(status)
+
+
+def _refuse_later_options(tools: tuple[str, ...], workspace: str | None) -> None:
+    if tools:
+        raise UsageError(
+            "--tool MODULE:NAME is not there yet: decorate the function with @tracer.tool"
+        )
+    if workspace is not None:
+        raise UsageError(
+            "--workspace is not there yet: a fork does not restore files, so fork where the files "
+            "are as they were"
+        )
