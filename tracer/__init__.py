@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tracer.capture.agents import LimitReached
     from tracer.capture.config import database_path, init
     from tracer.capture.decorators import agent, model, note, run, step, tool
+    from tracer.capture.toolchecks import ToolArgumentError
     from tracer.capture.values import plain as plain_value
     from tracer.interchange.bundle import export_bundle, import_bundle
     from tracer.interchange.compare import compare
@@ -53,6 +54,7 @@ _HOMES = {
     "step": "tracer.capture.decorators",
     "step_json": "tracer.interchange.run_json",
     "tool": "tracer.capture.decorators",
+    "ToolArgumentError": "tracer.capture.toolchecks",
 }
 _RENAMED = {"plain_value": ("tracer.capture.values", "plain")}
 
@@ -61,6 +63,7 @@ __all__ = [
     "ReplaySpec",
     "Store",
     "Substitute",
+    "ToolArgumentError",
     "agent",
     "compare",
     "database_path",

@@ -107,6 +107,7 @@ class Call:
     request: HttpRequest | None = None
     api: Api | None = None
     callsite: str | None = None
+    repeated: bool = False  # a tool with this idempotency key has succeeded in this run
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +214,7 @@ class ActiveRun:
         self.template: Any = None  # runtime.Template of a re-execution
         self.spans: Any = None  # otel.Bridge, when someone listens
         self.snapshots: Any = None  # conversation.Snapshots, from the first model function on
+        self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
         self.limits: list[Callable[[], None]] = []
         self.steps_begun = 0
         self._sequence = itertools.count(1)

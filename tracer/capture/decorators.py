@@ -10,6 +10,7 @@ from tracer.capture.boundary import Call
 from tracer.capture.callsite import callsite
 from tracer.capture.frames import Spec
 from tracer.capture.guard import report
+from tracer.capture.toolchecks import Key, make_key, validated
 from tracer.capture.values import encode
 from tracer.capture.wrapping import wrap
 from tracer.errors import ReplayStop, UsageError
@@ -31,14 +32,15 @@ def _decorate(function: Any, make: Callable[[Callable[..., Any]], Callable[..., 
     return make(function)
 
 
-def _step_decorator(
-    kind: StepKind, function: Any, name: str | None, effect: Effect | None = None
-) -> Any:
+def _label(inner: Callable[..., Any], name: str | None) -> str:
+    return name or getattr(inner, "__name__", None) or type(inner).__name__
+
+
+def _step_decorator(kind: StepKind, function: Any, name: str | None) -> Any:
     def make(inner: Callable[..., Any]) -> Callable[..., Any]:
         if not config.get().enabled:
             return inner
-        label = name or getattr(inner, "__name__", None) or type(inner).__name__
-        return wrap(Spec(kind, label, inner, effect))
+        return wrap(Spec(kind, _label(inner, name), inner))
 
     if function is None:
         return lambda inner: _decorate(inner, make)
@@ -83,18 +85,47 @@ def agent(function: Any = None, /, *, name: str | None = None, **limits: Any) ->
 @overload
 def tool(function: F, /) -> F: ...
 @overload
-def tool(*, name: str | None = None, effect: Effect | None = None) -> Callable[[F], F]: ...
-def tool(function: Any = None, /, *, name: str | None = None, effect: Any = None) -> Any:
+def tool(
+    *,
+    name: str | None = None,
+    effect: Effect | None = None,
+    idempotency_key: Key | None = None,
+    validate: bool = False,
+) -> Callable[[F], F]: ...
+def tool(
+    function: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    effect: Any = None,
+    idempotency_key: Any = None,
+    validate: bool = False,
+) -> Any:
     """Record a call as a tool execution.
 
     `effect` says what it does to the world and so what a re-execution may do with it:
     "external" (the default: sends, pays, writes; never repeated by itself), "read" (looks
-    something up), "local" (changes only this process; is run again). Raises UsageError for
-    another word.
+    something up), "local" (changes only this process; is run again). `idempotency_key` (a
+    parameter's name, several, or a function of the arguments): a second call with the same key in
+    a run gives the first one's result without running. `validate`: arguments that don't fit the
+    annotations raise `tracer.ToolArgumentError` before the tool runs. Raises UsageError for an
+    effect or parameter there is not.
     """
     if effect is not None and effect not in _EFFECTS:
         raise UsageError(f"effect={effect!r}: use one of {', '.join(_EFFECTS)}")
-    return _step_decorator("tool", function, name, effect)
+
+    def make(inner: Callable[..., Any]) -> Callable[..., Any]:
+        checked = validated(inner) if validate else inner
+        if not config.get().enabled:
+            return checked
+        spec = Spec("tool", _label(inner, name), checked, effect)
+        if idempotency_key is not None:
+            spec.key = make_key(idempotency_key, spec.parameters)
+        return wrap(spec)
+
+    if function is None:
+        return lambda inner: _decorate(inner, make)
+    return _decorate(function, make)
 
 
 @overload

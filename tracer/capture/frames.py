@@ -3,7 +3,7 @@
 import asyncio
 import builtins
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,7 @@ class Spec:
     function: Callable[..., Any]
     effect: Effect | None = None
     limits: dict[str, float] = field(default_factory=dict)
+    key: Callable[[dict[str, Any]], Hashable] | None = None  # idempotency key of a tool's call
     parameters: Parameters = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,13 +52,14 @@ def is_cancel(error: BaseException) -> bool:
 class Frame:
     """A step of a decorated function under way. `answer` is set when it must not run."""
 
-    __slots__ = ("_before", "decision", "spec", "step")
+    __slots__ = ("_before", "decision", "memo_key", "spec", "step")
 
     def __init__(self, spec: Spec, step: OpenStep, decision: Decision) -> None:
         self.spec = spec
         self.step = step
         self.decision = decision
         self._before: Any = None
+        self.memo_key: Hashable = None
 
     def enter(self) -> None:
         """Make the step's scope current for code that runs now in this context."""
@@ -72,6 +74,8 @@ class Frame:
 
     def finish(self, result: Any, **detail: Any) -> None:
         """The function returned."""
+        if self.memo_key is not None:
+            self.step.run.memo[self.memo_key] = result
         try:
             data, fidelity = encode_result(result, self.spec.function)
             self.step.end("ok", value=data, fidelity=fidelity, detail=detail)
@@ -93,16 +97,24 @@ class Frame:
     def answer(self) -> Any:
         """The recorded or substituted result: returned, or raised when it was an exception."""
         given = self.decision.answer
+        if self.step.call.repeated:
+            # The same key again: the first call's result, and the work is not done twice.
+            result = self.step.run.memo[self.memo_key]
+            self.finish(result, repeated=True)
+            return result
         if isinstance(given, ErrorAnswer):
             self.step.end("error", error=given.error)
             raise make_exception(given.error)
         assert isinstance(given, ValueAnswer)
         self.step.end("ok", value=given.data, fidelity="exact")
-        return rebuild(given.data, return_annotation(self.spec.function))
+        result = rebuild(given.data, return_annotation(self.spec.function))
+        if self.memo_key is not None:
+            self.step.run.memo[self.memo_key] = result
+        return result
 
     @property
     def served(self) -> bool:
-        return self.decision.answer is not None
+        return self.decision.answer is not None or self.step.call.repeated
 
     @property
     def hangs(self) -> bool:
@@ -149,10 +161,21 @@ def open_frame(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fra
     scope.run.check()
     try:
         call = make_call(spec, scope, args, kwargs)
+        memo_key = _memo_key(spec, args, kwargs)
+        call.repeated = memo_key is not None and memo_key in scope.run.memo
     except Exception as error:
         report("starting a step", error)
         return None
-    return begin_frame(spec, scope, call)
+    frame = begin_frame(spec, scope, call)
+    frame.memo_key = memo_key
+    return frame
+
+
+def _memo_key(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
+    """A tool call's idempotency key within its run; None when it has none."""
+    if spec.key is None:
+        return None
+    return (spec.name, spec.key(spec.parameters.by_name(args, kwargs)))
 
 
 def begin_frame(spec: Spec, scope: scopes.Scope, call: Call) -> Frame:

@@ -30,6 +30,13 @@ class Parameters:
         )
         self._names = names
 
+    @property
+    def names(self) -> list[str]:
+        return [name for name in self._names if name != self._skip]
+
+    def has(self, name: str) -> bool:
+        return name in self.names
+
     def by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments given, by parameter name; a wrong call keeps what it has."""
         if self._simple and len(args) <= len(self._names):

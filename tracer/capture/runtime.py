@@ -5,6 +5,7 @@ re-execution a `Template` says what the next run is: its id, its parent and its 
 """
 
 import atexit
+import os
 import threading
 import time
 from collections import deque
@@ -127,7 +128,7 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
             started_ns=time.time_ns(),
             input=None if given is None else Value(given),
             entry=template.entry if template is not None else entry,
-            pid=None,
+            pid=os.getpid(),
             environment=surroundings,
             parent_run=template.parent_run if template is not None else None,
             fork=template.fork if template is not None else None,

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 REDACTED = b"[redacted]"
 
 # By kind: literals a secret starts with, and the whole form. Only where a literal stands is the
-# form tried, because searching megabytes for twenty patterns takes seconds.
+# form tried, because searching megabytes for twenty patterns takes seconds; what a form repeats is
+# bounded or possessive, so that hostile text takes no longer.
 _FORMS: dict[str, tuple[tuple[bytes, ...], bytes]] = {
     "OpenAI or Anthropic key": ((b"sk-",), rb"sk-[A-Za-z0-9_-]{20,}"),
     "AWS key id": ((b"AKIA", b"ASIA"), rb"A[A-Z]IA[0-9A-Z]{16}\b"),
@@ -35,21 +36,23 @@ _FORMS: dict[str, tuple[tuple[bytes, ...], bytes]] = {
     ),
     "JSON web token": (
         (b"eyJ",),
-        rb"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",
+        rb"(?<![_-])eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{10,}",
     ),
     "private key": (
         (b"-----BEGIN",),
-        rb'-----BEGIN [A-Z ]*PRIVATE KEY-----[^"]*?-----END [A-Z ]*PRIVATE KEY-----',
+        rb'-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?:[^"-]|-(?!----))*+-----END [A-Z ]{1,40}-----',
     ),
     "bearer token": ((b"bearer ",), rb"(?i:bearer )(?P<secret>[A-Za-z0-9._~+/-]{16,}=*)"),
-    "password in a URL": ((b"://",), rb'://(?P<secret>[^/\s:@"\\]{1,80}:[^/\s@"\\]{1,200})@'),
+    "password in a URL": ((b"://",), rb'://(?P<secret>[^/\s:@"\\]{1,64}:[^/\s@"\\]{1,128})@'),
     # `name=value`, and `"name": "value"` with the quotes as they are in JSON inside JSON too.
     # A digit is asked for, because code and prose name such things without giving them away.
     "named secret": (
         (b"api", b"client", b"passw", b"access", b"auth", b"secret"),
-        rb"(?i:api[_-]?key|client[_-]?secret|passw(?:or)?d|access[_-]?token|auth[_-]?token"
-        rb"|secret[_-]?key)(?:=|\\*[\"']?\s*[:=]\s*\\*[\"'])"
-        rb"(?P<secret>(?=[^\s\"'\\,;{}\[\]]*\d)[^\s\"'\\,;{}\[\]]{8,})",
+        (
+            rb"(?i:api[_-]?key|client[_-]?secret|passw(?:or)?d|access[_-]?token|auth[_-]?token"
+            rb"|secret[_-]?key)(?:=|\\*[\"']?\s*[:=]\s*\\*[\"'])"
+            rb"(?P<secret>(?=[^\s\"'\\,;{}\[\]]{0,200}\d)[^\s\"'\\,;{}\[\]]{8,})"
+        ),
     ),
 }
 _PATTERNS = {kind: re.compile(rb"(?<![A-Za-z0-9])" + form) for kind, (_, form) in _FORMS.items()}

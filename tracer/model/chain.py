@@ -109,7 +109,7 @@ class BodySplitter:
         last = base
         for element in elements:
             data = element.encode()
-            last = digest((data,))
+            last = digest((last, data))
             canonical = digest((canonical, canonical_document(element.lstrip(_WHITE + ","))))
             links.append(Link(last, canonical, data))
         tail = text[end:].encode()

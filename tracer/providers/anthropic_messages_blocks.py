@@ -9,7 +9,7 @@ from typing import Any
 from tracer.model.messages import Message, Part
 from tracer.providers import media
 from tracer.providers.jsontext import JsonObject, as_dict, parse_arguments
-from tracer.providers.wire import content_of, made_id, make_part, text, unknown_part, without
+from tracer.providers.wire import content_of, make_part, text, unknown_part, without
 
 TOOL_USES = ("tool_use", "server_tool_use", "mcp_tool_use")  # their input streams as JSON text
 _NO_BLOCK = ("blob", "uri", "file", "tool_call_response", "unknown")  # not a model's to say
@@ -51,8 +51,8 @@ def can_be_said(part: Part) -> bool:
     return part.get("type") not in _NO_BLOCK
 
 
-def write_block(part: Part, same: Any, seed: bytes) -> JsonObject:
-    """The block that says `part`; `same` = the recorded block of that id, `seed` makes new ids.
+def write_block(part: Part, same: Any, new_id: str) -> JsonObject:
+    """The block that says `part`; `same` = the recorded block of its id, `new_id` if it has none.
 
     Citations are left out: their places refer to the recorded text.
     """
@@ -67,7 +67,7 @@ def write_block(part: Part, same: Any, seed: bytes) -> JsonObject:
         old = as_dict(same) if as_dict(same).get("type") == "tool_use" else {}
         call = {
             "type": "tool_use",
-            "id": text(part.get("id")) or made_id("toolu_", seed, str(part)),
+            "id": text(part.get("id")) or new_id,
             "name": text(part.get("name")) or "",
             "input": parse_arguments(part.get("arguments") or {}),
         }

@@ -24,7 +24,12 @@ def edited(template: JsonObject, said: Message, model: str, seed: bytes) -> Json
     is_unchanged = bool(template) and same_json(parts, read_content(old))
     content = old
     if not is_unchanged:
-        content = rebuild(parts, old, read_block, lambda part, same: write_block(part, same, seed))
+        content = rebuild(
+            parts,
+            old,
+            read_block,
+            lambda part, same, place: write_block(part, same, made_id("toolu_", seed, place)),
+        )
     reason = FINISH.write(said, template.get("stop_reason"), is_unchanged=is_unchanged)
     is_same_stop = reason == template.get("stop_reason")
     details = {"stop_details": None} if "stop_details" in template and not is_same_stop else {}

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tracer.model.messages import Message, tool_calls_of
-from tracer.providers.wire import text
+from tracer.model.messages import Message
+from tracer.providers.wire import parts_of, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ class FinishReasons:
         if wanted is None:
             if is_unchanged:
                 return old
-            wanted = "tool_call" if tool_calls_of(said) else "stop"
+            has_calls = any(part.get("type") == "tool_call" for part in parts_of(said))
+            wanted = "tool_call" if has_calls else "stop"
         if self.read(old) == wanted:
             return old
         return next((wire for wire, known in self.meanings.items() if known == wanted), wanted)

@@ -109,7 +109,7 @@ def _content(parts: list[Part], old: JsonObject) -> object:
     return "\n".join(texts) if texts else None
 
 
-def _content_item(part: Part, _: object) -> JsonObject:
+def _content_item(part: Part, _same: object, _place: int) -> JsonObject:
     extras = without(part, "content", "type", "annotations")
     if part.get("type") == "text":
         return {"type": "text", "text": content_of(part), **extras}
@@ -136,7 +136,7 @@ def _tool_fields(parts: list[Part], old: JsonObject, asked: Asked) -> JsonObject
         parts,
         as_list(old.get("tool_calls")),
         tool_part,
-        lambda part, same: _tool_call(part, as_dict(same), asked, parts.index(part)),
+        lambda part, same, place: _tool_call(part, as_dict(same), asked, place),
     )
     return {"tool_calls": calls} if calls else {}
 

@@ -127,6 +127,7 @@ class Content:
     def __init__(self) -> None:
         self._text: list[str] = []
         self._items: list[Any] = []
+        self._is_open = False  # whether the last item is thinking that may go on
 
     def take(self, content: Any) -> None:
         """Takes one delta's content in."""
@@ -134,18 +135,20 @@ class Content:
             self._text.append(content)
         for item in as_list(content):
             self._flush()
-            last: Any = self._items[-1] if self._items else None
-            if _is_open_thinking(last) and _is_open_thinking(item):
-                last["thinking"].extend(item["thinking"])
-            elif _is_open_thinking(item):  # a list of its own, because it grows
+            is_open = _is_open_thinking(item)
+            if is_open and self._is_open:
+                self._items[-1]["thinking"].extend(item["thinking"])
+            elif is_open:  # a list of its own, because it grows
                 self._items.append({**item, "thinking": list(item["thinking"])})
             else:
                 self._items.append(item)
+            self._is_open = is_open
 
     def _flush(self) -> None:
         said = "".join(self._text)
         if said:
             self._items.append({"type": "text", "text": said})
+            self._is_open = False
         self._text.clear()
 
     def value(self) -> Any:

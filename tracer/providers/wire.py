@@ -138,11 +138,11 @@ def rebuild(
     parts: list[Part],
     old: list[Any],
     read: Callable[[Any], Part],
-    write: Callable[[Part, Any], JsonObject],
+    write: Callable[[Part, Any, int], JsonObject],
 ) -> list[Any]:
     """The wire items for `parts`: the recorded item where it says the same, else `write`'s.
 
-    `write` is given the part and the recorded item of the same id (None without one).
+    `write` is given the part, the recorded item of the same id (None without one) and its place.
     """
     left: dict[str, list[Any]] = {}
     twins: dict[str, Any] = {}
@@ -151,8 +151,8 @@ def rebuild(
         left.setdefault(canonical(was), []).append(item)
         twins.setdefault(str(was.get("id")), item)
     items: list[Any] = []
-    for part in parts:
+    for place, part in enumerate(parts):
         same = left.get(canonical(part))
         twin = twins.get(part["id"]) if text(part.get("id")) else None
-        items.append(same.pop(0) if same else write(part, twin))
+        items.append(same.pop(0) if same else write(part, twin, place))
     return items

@@ -169,7 +169,19 @@ class Session:
     def _run_function(self, entry: dict[str, Any]) -> None:
         sys.argv = [str(entry.get("file") or entry["module"]), *map(str, entry.get("argv") or [])]
         runtime.expect(self.template)
-        function = load_function(entry)
+        try:
+            function = load_function(entry)
+        except (ReplayStop, TracerError):
+            raise
+        except BaseException as error:
+            if runtime.expected():
+                place = entry.get("file") or entry["module"]
+                raise CannotReplayError(
+                    f"{place} fails when it is imported ({type(error).__name__}: {error}): record "
+                    "the whole program with `tracer run`"
+                ) from None
+            print_as_python(error)
+            return
         if not runtime.expected():
             return  # the file runs its agent when it is imported, so that was the run
         args, kwargs = self.arguments(function)

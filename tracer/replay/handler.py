@@ -209,6 +209,8 @@ class Answerer:
     ) -> Decision:
         """After the fork point: the same question gets the recorded answer, others go live."""
         policy = self.rules.policies.chosen(_policy_name(call))
+        if call.repeated and step is None:
+            return Decision(fingerprint=fingerprint)  # nothing is done a second time
         if call.kind == "model":
             if step is not None and (same_place or self.rules.after == "recorded"):
                 return self._reuse(step, fingerprint)

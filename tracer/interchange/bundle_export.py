@@ -1,0 +1,175 @@
+"""Writing a bundle: one file that holds a run, and the runs it was forked from.
+
+The same runs give the same bytes. `trace.json` holds the records and short payloads, `blobs/`
+the longer ones, each once and named by its hash; `manifest.json` says what is inside.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from tracer.interchange.archive import MANIFEST, TRACE, ArchiveWriter
+from tracer.interchange.bundle_format import FORMAT
+from tracer.interchange.record_json import (
+    run_end_json,
+    run_start_json,
+    step_end_json,
+    step_start_json,
+)
+from tracer.interchange.secrets import Redactor
+from tracer.model.chain import ROOT
+from tracer.model.records import JSON, Run
+from tracer.store.reading import Store
+from tracer.store.writes import RunEnd, RunStart, StepEnd, StepStart
+
+SHORT = 1024  # payloads up to this many bytes stand in trace.json, where a person can read them
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What left: the runs, and how many secrets of which kind were removed (or kept)."""
+
+    path: Path
+    runs: tuple[str, ...]
+    secrets: Mapping[str, int]
+    redacted: bool
+    size: int
+
+
+def export_bundle(store: Store, run_id: str, path: Path, *, redact: bool = True) -> Exported:
+    """Write a run and its ancestors into `path`. `redact` removes what looks like a secret.
+
+    Raises NotFoundError for an unknown run, BadFileError when the file can't be written.
+    """
+    runs = _with_ancestors(store, store.find_run(run_id))
+    redactor = Redactor(keep=not redact)
+    with ArchiveWriter(path) as archive:
+        trace = _Trace(store, redactor, archive)
+        sections = [trace.section(run) for run in runs]
+        body = _dump(
+            {"format": FORMAT, "links": trace.links, "runs": sections, "texts": trace.texts}
+        )
+        archive.member(TRACE, body)
+        archive.member(MANIFEST, _dump(_manifest(runs, redactor, body), indent=1))
+    return Exported(
+        path, tuple(run.id for run in runs), redactor.found, redact, path.stat().st_size
+    )
+
+
+def content_digest(store: Store, run: Run, *, redact: bool) -> str:
+    """The digest `export_bundle` would give this run; equal digests mean equal content."""
+    return str(_Trace(store, Redactor(keep=not redact), None).section(run)["digest"])
+
+
+def _with_ancestors(store: Store, run: Run) -> list[Run]:
+    """The run, then what it was forked from, as far as it is in this store."""
+    chain = [run]
+    known = {found.id: found for found in store.runs()} if run.parent_run else {}
+    while (parent := known.pop(chain[-1].parent_run or "", None)) is not None:
+        if parent.id == run.id:
+            break
+        chain.append(parent)
+    return chain
+
+
+def _manifest(runs: list[Run], redactor: Redactor, trace: bytes) -> dict[str, JSON]:
+    try:
+        tracer_version = version("tracer-debugger")
+    except PackageNotFoundError:  # run from a source tree
+        tracer_version = "unknown"
+    return {
+        "format": FORMAT,
+        "tracer": tracer_version,
+        "runs": [
+            {"id": run.id, "name": run.name, "status": run.status, "steps": run.steps}
+            for run in runs
+        ],
+        "secrets": {"found": dict(sorted(redactor.found.items())), "redacted": not redactor.keep},
+        "trace_sha256": hashlib.sha256(trace).hexdigest(),
+        "about": "A recorded run of an AI agent: `tracer import` this file, then `tracer ui`.",
+    }
+
+
+def _dump(value: Any, indent: int | None = None) -> bytes:
+    # ASCII, because recorded text may hold halves of characters that UTF-8 can't.
+    separators = None if indent else (",", ":")
+    return json.dumps(value, indent=indent, separators=separators).encode()
+
+
+@dataclass(slots=True)
+class _Trace:
+    """Turns runs into sections of trace.json; payloads go to `archive` (None: only hashed)."""
+
+    store: Store
+    redactor: Redactor
+    archive: ArchiveWriter | None
+    links: list[list[JSON]] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    _numbers: dict[bytes, int] = field(default_factory=dict)
+
+    def section(self, run: Run) -> dict[str, JSON]:
+        """One run. Its digest covers its records and every message it sent."""
+        hasher = hashlib.sha256()
+        own: dict[bytes, int] = {}
+        for exact, parent, data in self.store.links(run.id):
+            own[exact] = len(own)
+            reference = self._put(data)
+            hasher.update(_dump([None if parent == ROOT else own.get(parent), reference]))
+            if exact not in self._numbers:
+                self._numbers[exact] = len(self.links)
+                self.links.append([self._numbers.get(parent), reference])
+        section: dict[str, JSON] = {"start": None, "steps": [], "end": None}
+        for record in self.store.writes(run.id):
+            hasher.update(_dump(self._clean(self._record(record, own))))
+            self._add(section, record)
+        section["digest"] = hasher.hexdigest()
+        return section
+
+    def _add(self, section: dict[str, JSON], record: Any) -> None:
+        written = self._clean(self._record(record, self._numbers))
+        if isinstance(record, RunStart):
+            section["start"] = written
+        elif isinstance(record, RunEnd):
+            section["end"] = written
+        elif isinstance(record, StepStart):
+            section["steps"].append({"start": written, "end": None})
+        else:
+            section["steps"][-1]["end"] = written
+
+    def _record(self, record: Any, numbers: Mapping[bytes, int]) -> dict[str, JSON]:
+        match record:
+            case RunStart():
+                return run_start_json(record, self._put)
+            case StepStart():
+                return step_start_json(record, self._put, numbers)
+            case StepEnd():
+                return step_end_json(record, self._put, self._put_chunks)
+            case _:
+                return run_end_json(record, self._put)
+
+    def _clean(self, record: dict[str, JSON]) -> JSON:
+        # As one text: a secret may stand in a name, a summary, a URL or a traceback.
+        return json.loads(self.redactor.clean(_dump(record)))
+
+    def _put(self, data: bytes) -> str:
+        return self._keep(self.redactor.clean(data))
+
+    def _put_chunks(self, chunks: tuple[bytes, ...]) -> tuple[str, list[int]]:
+        cleaned = self.redactor.clean_chunks(list(chunks))
+        return self._keep(b"".join(cleaned)), [len(chunk) for chunk in cleaned]
+
+    def _keep(self, data: bytes) -> str:
+        name = hashlib.sha256(data).hexdigest()
+        if self.archive is None:
+            return name
+        if len(data) <= SHORT:
+            try:
+                self.texts[name] = data.decode()
+                return name
+            except UnicodeDecodeError:
+                pass
+        return self.archive.blob(data)

@@ -1,0 +1,231 @@
+"""Reading a bundle that may come from anybody: checked whole, then written in one transaction.
+
+Nothing a file names is ever imported, executed, unpickled or opened; imported runs are marked so
+and only replay against a program the user names.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tracer.errors import BadFileError, NotFoundError, StoreError
+from tracer.interchange.archive import MANIFEST, TRACE, ArchiveReader
+from tracer.interchange.bundle_export import content_digest
+from tracer.interchange.bundle_format import converted
+from tracer.interchange.reading_json import Fields, parse
+from tracer.interchange.record_reading import (
+    read_run_end,
+    read_run_start,
+    read_step_end,
+    read_step_start,
+)
+from tracer.model.chain import ROOT
+from tracer.store.failures import BadRecord, NoDatabase
+from tracer.store.reading import Store
+from tracer.store.writes import RunEnd, RunStart, StepEnd, StepStart
+from tracer.store.writing import MissingBase, StoreWriter
+
+_RUN_ID = re.compile(r"[0-9a-f]{32}\Z")
+_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
+_VALUE_NESTING = 200  # recorded arguments are cut at 64 levels, each with up to two tags
+
+Record = RunStart | StepStart | StepEnd | RunEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A run of a bundle: its id here; `already_here` = nothing was written; `was` = its own id."""
+
+    run_id: str
+    already_here: bool
+    was: str
+
+
+def import_bundle(path: Path, database: Path) -> list[str]:
+    """Read a bundle into a database; the ids of its runs there, the exported one first.
+
+    Raises BadFileError for a file that is broken, over a limit or no bundle; nothing of it is
+    then in the database.
+    """
+    return [run.run_id for run in read_bundle(path, database)]
+
+
+def read_bundle(path: Path, database: Path) -> list[Imported]:
+    """The same, telling which runs were there already and which got another id."""
+    with ArchiveReader(path) as archive:
+        bundle = _Bundle(archive)
+        places = _places(bundle, database)
+        bundle.check(places)
+        fresh = [at for at, place in enumerate(places) if not place.already_here]
+        if fresh:
+            _write(bundle, places, fresh, database)
+        return places
+
+
+class _Bundle:
+    """A bundle's parsed trace, with payloads on demand."""
+
+    def __init__(self, archive: ArchiveReader) -> None:
+        self.where = str(archive.path)
+        self._archive = archive
+        self.manifest = Fields(
+            parse(archive.member(MANIFEST), f"{self.where} ({MANIFEST})"), self.where
+        )
+        body = archive.member(TRACE)
+        if hashlib.sha256(body).hexdigest() != self.manifest.text("trace_sha256"):
+            raise BadFileError(f"{self.where} is damaged or was changed: {TRACE} has another hash")
+        found = self.manifest.any("format")
+        # The version decides first: the trace of a newer tracer may be of any shape.
+        converted({}, found, self.where) if not isinstance(found, int) or found > 0 else None
+        trace = converted(parse(body, f"{self.where} ({TRACE})"), found, self.where)
+        fields = Fields(trace, self.where)
+        self.links = fields.list("links")
+        self.sections = [Fields(run, f"{self.where} (run)") for run in fields.list("runs")]
+        self._texts = fields.object("texts")
+        if not self.sections:
+            raise BadFileError(f"{self.where} holds no run")
+
+    @property
+    def redacted(self) -> bool:
+        """Whether secrets were removed when it was written."""
+        return self.manifest.fields("secrets").flag("redacted")
+
+    def payload(self, name: str) -> bytes:
+        """The payload of that hash, checked."""
+        text = self._texts.get(name)
+        if text is None:
+            return self._archive.blob(name)
+        if not isinstance(text, str):
+            raise BadFileError(f"{self.where} is damaged: payload {name[:12]} is no text")
+        data = text.encode("utf-8", "replace")
+        if hashlib.sha256(data).hexdigest() != name:
+            raise BadFileError(f"{self.where} is damaged: payload {name[:12]} has another hash")
+        return data
+
+    def value(self, name: str) -> bytes:
+        """A payload that must be JSON of bounded depth."""
+        data = self.payload(name)
+        parse(data, f"{self.where} (payload {name[:12]})", nesting=_VALUE_NESTING)
+        return data
+
+    def link(self, number: int) -> tuple[int | None, bytes]:
+        """`(number of the link before, element)`; a link stands after the one it builds on."""
+        item = self.links[number]
+        if not (isinstance(item, list) and len(item) == 2 and isinstance(item[1], str)):
+            raise BadFileError(f"{self.where} is damaged: message {number} is no [parent, payload]")
+        parent = item[0]
+        if parent is not None and not (type(parent) is int and 0 <= parent < number):
+            raise BadFileError(f"{self.where} is damaged: message {number} builds on a later one")
+        return parent, self.payload(item[1])
+
+    def records(
+        self, at: int, run_id: str, parent: str | None, links: list[bytes]
+    ) -> Iterator[Record]:
+        """The records of one run under the id and parent chosen for it."""
+        section = self.sections[at]
+        yield read_run_start(section.fields("start"), run_id, parent, self.value)
+        for item in section.list("steps"):
+            step = Fields(item, f"{self.where} (step)")
+            start = read_step_start(step.fields("start"), run_id, self._given, links)
+            yield start
+            end = step.fields_or_none("end")
+            if end is not None:
+                yield read_step_end(end, run_id, self._given)
+        end = section.fields_or_none("end")
+        if end is not None:
+            yield read_run_end(end, run_id, self.value)
+
+    def _given(self, name: str) -> bytes:
+        # Wire bodies are whatever a program sent; only values have a shape of ours.
+        return self.payload(name)
+
+    def check(self, places: list[Imported]) -> None:
+        """Read everything once, so that a broken file is refused before anything is written."""
+        for number in range(len(self.links)):
+            self.link(number)
+        stand_ins = [ROOT] * len(self.links)
+        for at, place in enumerate(places):
+            for _ in self.records(at, place.run_id, None, stand_ins):
+                pass
+        for name in self._archive.blob_names:
+            self._archive.blob(name)
+
+
+def _places(bundle: _Bundle, database: Path) -> list[Imported]:
+    """Under which id each run goes, and which are in the database already."""
+    try:
+        store = Store.open(database)
+    except NoDatabase:
+        store = None
+    places: list[Imported] = []
+    try:
+        for section in bundle.sections:
+            start = section.fields("start")
+            own, digest = start.text("id"), section.text("digest")
+            if not _RUN_ID.match(own) or not _DIGEST.match(digest):
+                raise BadFileError(f"{bundle.where} is damaged: a run has no proper id")
+            places.append(_place(store, own, digest, bundle.redacted))
+    finally:
+        if store is not None:
+            store.close()
+    if len({place.run_id for place in places}) < len(places):
+        raise BadFileError(f"{bundle.where} is damaged: it holds a run twice")
+    return places
+
+
+def _place(store: Store | None, own: str, digest: str, redacted: bool) -> Imported:
+    # A run that was changed gets an id made of its content, so that a second import finds it.
+    derived = hashlib.sha256(f"{own} {digest}".encode()).hexdigest()[:32]
+    if store is None:
+        return Imported(own, False, own)
+    for candidate in (own, derived):
+        try:
+            here = store.find_run(candidate)
+        except NotFoundError:
+            return Imported(candidate, False, own)
+        if content_digest(store, here, redact=redacted) == digest:
+            return Imported(candidate, True, own)
+    return Imported(derived, True, own)
+
+
+def _write(bundle: _Bundle, places: list[Imported], fresh: list[int], database: Path) -> None:
+    here = {place.was: place.run_id for place in places}
+    writer = StoreWriter(database)
+    try:
+        writer.begin()
+        links: list[bytes] = []
+        for number in range(len(bundle.links)):
+            parent, data = bundle.link(number)
+            links.append(writer.add_link(ROOT if parent is None else links[parent], data))
+        for at in fresh:
+            parent_run = bundle.sections[at].fields("start").text_or_none("parent_run")
+            parent_id = here.get(parent_run or "", parent_run)
+            for record in bundle.records(at, places[at].run_id, parent_id, links):
+                _put(writer, record)
+        writer.commit()
+    except (BadRecord, NotFoundError, MissingBase, ValueError, RecursionError):
+        # What no check above saw: two steps of one number, a message that is no JSON.
+        raise BadFileError(
+            f"{bundle.where} is damaged: its records contradict each other"
+        ) from None
+    finally:
+        writer.rollback()
+        writer.close()
+
+
+def _put(writer: StoreWriter, record: Any) -> None:
+    match record:
+        case RunStart():
+            writer.start_run(record)
+        case StepStart():
+            writer.start_step(record)
+        case StepEnd():
+            writer.end_step(record)
+        case _:
+            writer.end_run(record)
+
+
+__all__ = ["Imported", "StoreError", "import_bundle", "read_bundle"]
