@@ -25,24 +25,22 @@ APIS = {"chat.completions": "openai.chat", "messages": "anthropic.messages"}
 
 @dataclass(frozen=True)
 class Exchange:
-    """One recorded request and reply; `api` is the format's name here."""
+    """One recorded request and reply; `api` is the format's name here, None for other formats."""
 
     id: str
     provider: str
     endpoint: str
-    api: str
+    api: str | None
     is_stream: bool
     request: HttpRequest
     reply: HttpReply
 
 
 def exchanges() -> Iterator[Exchange]:
-    """The exchanges in the formats built so far, bodies decoded."""
+    """All recorded exchanges, bodies decoded."""
     with gzip.open(FILE, "rt", encoding="utf-8") as lines:
         for line in lines:
-            entry = json.loads(line)
-            if entry["endpoint"] in APIS:
-                yield _exchange(entry)
+            yield _exchange(json.loads(line))
 
 
 def _exchange(entry: dict[str, Any]) -> Exchange:
@@ -50,20 +48,38 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
     body = base64.b64decode(got["body_b64"] or "")
     if got["stored_encoding"] == "gzip" and body:
         body = gzip.decompress(body)
+    request_headers = [(str(name), str(value)) for name, value in sent["headers"]]
     return Exchange(
         id=entry["id"],
         provider=entry["provider"],
         endpoint=entry["endpoint"],
-        api=APIS[entry["endpoint"]],
+        api=APIS.get(entry["endpoint"]),
         is_stream=entry["framing"] == "sse",
         request=HttpRequest(
             entry["method"],
             entry["url"],
-            [tuple(header) for header in sent["headers"]],
+            request_headers,
             base64.b64decode(sent["body_b64"] or ""),
         ),
-        reply=HttpReply(entry["status"], [tuple(header) for header in got["headers"]], body),
+        reply=HttpReply(
+            entry["status"], [(str(name), str(value)) for name, value in got["headers"]], body
+        ),
     )
+
+
+def exception_of(exchange: Exchange) -> str | None:
+    """Why an exchange holds no whole answer, told from the wire alone; None for whole answers."""
+    if exchange.reply.status >= 400:
+        return "the provider refused (status of failure)"
+    if not exchange.reply.body:
+        return "the recording lost the reply's body"
+    if exchange.is_stream:
+        has_error = b'data: {"error":' in exchange.reply.body
+        return "an error ends the stream" if has_error else None
+    value = json.loads(exchange.reply.body)
+    if "choices" in value or "content" in value:
+        return None
+    return "an error under status 200" if "error" in value else "an echo server, no model"
 
 
 def asking(request: HttpRequest, *, stream: bool) -> HttpRequest:
@@ -82,6 +98,7 @@ class Facts:
     """What a model said, whatever the form: the texts joined, and calls as (id, name, raw)."""
 
     text: str = ""
+    refusal: str = ""
     reasoning: str = ""
     calls: list[list[Any]] | None = None
     finish: str | None = None
@@ -109,13 +126,15 @@ def _add_content(facts: Facts, content: Any) -> None:
 def _chat_object(value: dict[str, Any]) -> Facts:
     choice = value["choices"][0]
     message = choice["message"]
-    facts = Facts(calls=[], finish=choice["finish_reason"])
+    facts = Facts(calls=[], finish=choice.get("finish_reason"))
+    facts.refusal = message.get("refusal") or ""
     _add_content(facts, message.get("content"))
     facts.reasoning += message.get("reasoning_content") or message.get("reasoning") or ""
     for call in message.get("tool_calls") or []:
-        function = call["function"]
-        facts.calls = [*(facts.calls or []), [call["id"], function["name"], function["arguments"]]]
-    if message.get("function_call"):
+        inner = call.get("function") or call["custom"]
+        raw = inner.get("arguments", inner.get("input"))
+        facts.calls = [*(facts.calls or []), [call["id"] or None, inner["name"], raw]]
+    if (message.get("function_call") or {}).get("name"):
         function = message["function_call"]
         facts.calls = [[None, function["name"], function["arguments"]]]
     return facts
@@ -126,6 +145,7 @@ def _chat_events(events: list[dict[str, Any]]) -> Facts:
     for choice in (c for e in events for c in e.get("choices", []) if c["index"] == 0):
         delta = choice.get("delta") or {}
         _add_content(facts, delta.get("content"))
+        facts.refusal += delta.get("refusal") or ""
         facts.reasoning += delta.get("reasoning_content") or delta.get("reasoning") or ""
         for call in delta.get("tool_calls") or []:
             if call.get("id"):
@@ -172,6 +192,7 @@ def facts_of(message: Message) -> Facts:
     parts = message["parts"]
     return Facts(
         text="".join(part["content"] for part in parts if part["type"] == "text"),
+        refusal="".join(part["content"] for part in parts if part["type"] == "refusal"),
         reasoning="".join(part["content"] for part in parts if part["type"] == "reasoning"),
         calls=[
             [part.get("id"), part["name"], part["arguments"]]
@@ -191,6 +212,8 @@ def leaves(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
         for child in value:
             yield from leaves(child, key)
     elif isinstance(value, str) and value:
+        if value.startswith("data:"):
+            value = value.partition("base64,")[2]
         if key == "arguments":
             try:
                 yield from leaves(json.loads(value), "argument")

@@ -53,12 +53,10 @@ def can_be_said(part: Part) -> bool:
 
 def write_block(part: Part, same: Any, new_id: str) -> JsonObject:
     """The block that says `part`; `same` = the recorded block of its id, `new_id` if it has none.
-
-    Citations are left out: their places refer to the recorded text.
     """
     kind = part.get("type")
     if kind in ("text", "refusal"):
-        extras = without(part, "type", "content", "citations")
+        extras = without(part, "type", "content")
         return {"type": "text", "text": content_of(part), **extras}
     if kind == "reasoning":
         return _thinking_block(part)

@@ -3,7 +3,9 @@
 Blocks that say the same stay as recorded, which keeps signed reasoning whole.
 """
 
-from tracer.model.messages import Message
+from typing import Any
+
+from tracer.model.messages import Message, Part
 from tracer.providers.anthropic_messages_blocks import (
     can_be_said,
     read_block,
@@ -12,7 +14,7 @@ from tracer.providers.anthropic_messages_blocks import (
 )
 from tracer.providers.anthropic_messages_reply import FINISH
 from tracer.providers.jsontext import JsonObject, as_list, same_json
-from tracer.providers.wire import made_id, parts_of, rebuild, text
+from tracer.providers.wire import made_id, parts_of, rebuild, text, without
 
 _NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
 
@@ -28,7 +30,7 @@ def edited(template: JsonObject, said: Message, model: str, seed: bytes) -> Json
             parts,
             old,
             read_block,
-            lambda part, same, place: write_block(part, same, made_id("toolu_", seed, place)),
+            lambda part, same, place: _edited_block(part, same, made_id("toolu_", seed, place), old),
         )
     reason = FINISH.write(said, template.get("stop_reason"), is_unchanged=is_unchanged)
     is_same_stop = reason == template.get("stop_reason")
@@ -45,3 +47,9 @@ def edited(template: JsonObject, said: Message, model: str, seed: bytes) -> Json
         **details,
         "usage": template.get("usage") or _NO_USAGE,
     }
+
+
+def _edited_block(part: Part, same: Any, new_id: str, old: list[Any]) -> JsonObject:
+    """A block unlike any recorded one; citations of a recorded text don't fit its new wording."""
+    block = write_block(part, same, new_id)
+    return without(block, "citations") if old and block.get("type") == "text" else block

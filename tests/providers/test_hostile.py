@@ -1,0 +1,117 @@
+"""Hostile input: nothing raises, and nothing takes time out of proportion."""
+
+import json
+import time
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tracer.providers import APIS, recognise
+from tracer.providers.base import Api, FailureKind, HttpReply, HttpRequest
+from tracer.providers.sse import emit
+
+from .replies import CHAT, MESSAGES, TEXT, chat_request, messages_request
+
+# Keys and words the readers look for, so that odd values land in places that matter.
+_WORDS = st.sampled_from(
+    "type role content text id index delta choices message messages tool_calls function name "
+    "arguments input custom thinking signature data error usage finish_reason stop_reason tools "
+    "message_start message_delta content_block_start content_block_delta content_block "
+    "content_block_stop message_stop tool_use tool_result text_delta input_json_delta "
+    "citations_delta citation partial_json reasoning reasoning_content reasoning_details refusal "
+    "function_call audio annotations image_url url source file executed_tools system model stream "
+    "assistant user tool input_tokens prompt_tokens details stop tool_call parts fallback to".split()
+)
+_leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | _WORDS
+_values = st.recursive(
+    _leaf,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_WORDS, inner, max_size=6),
+    max_leaves=25,
+)
+_objects = st.dictionaries(_WORDS, _values, max_size=8)
+
+
+def _surrounded(api: Api, value: Any) -> list[Any]:
+    """The value as a reply, and where replies hold what matters."""
+    if api is CHAT:
+        return [value, {"choices": [value]}, {"choices": [{"message": value, "delta": value}]}]
+    block = {"type": "content_block_start", "index": 0, "content_block": value}
+    delta = {"type": "content_block_delta", "index": 0, "delta": value}
+    return [value, {"content": [value]}, block, delta, {"type": "message_start", "message": value}]
+
+
+def _use_everything(api: Api, request: HttpRequest, reply: HttpReply, said: Any) -> None:
+    read = api.read_request(request)
+    json.dumps([read.messages, read.tools, read.parameters])
+    answer = api.read_reply(request, reply)
+    json.dumps(answer.messages)
+    assert len(answer.finish_reasons) == len(answer.messages)
+    for stream in (False, True):
+        asked = replace(request, body=json.dumps({"stream": stream}).encode())
+        for message in [said, TEXT, *answer.messages[:1]]:
+            built = api.build_reply(asked, reply, message)
+            assert not api.read_reply(asked, built).error
+        for kind in get_args(FailureKind):
+            api.build_failure(asked, reply, kind)
+
+
+@given(st.sampled_from(APIS), _objects, _values, _objects)
+def test_odd_values_anywhere(api: Api, request: Any, reply: Any, said: Any) -> None:
+    body = json.dumps({**request, "messages": [request, reply], "tools": [reply]}).encode()
+    asked = replace(chat_request(), body=body)
+    message = {"parts": [said, reply, {"type": "tool_call", **said}, {**said, "type": "text"}]}
+    for value in _surrounded(api, reply):
+        _use_everything(api, asked, HttpReply(200, [], json.dumps(value).encode()), message)
+    stream = emit((None, json.dumps(value)) for value in _surrounded(api, reply))
+    _use_everything(api, asked, HttpReply(200, [], stream), message)
+
+
+@given(st.sampled_from(APIS), st.binary(), st.binary(), st.integers(0, 600))
+def test_odd_bytes_anywhere(api: Api, request: bytes, reply: bytes, status: int) -> None:
+    asked = HttpRequest("POST", "::::", [], request)
+    api.read_request(asked)
+    for body in (reply, b"data: " + reply, b'{"a":' + reply):
+        api.read_reply(asked, HttpReply(status, [], body))
+        api.build_reply(asked, HttpReply(status, [], body), TEXT)
+    recognise("POST", reply.decode("latin-1"), request)
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_endless_depth(api: Api) -> None:
+    deep = b'{"messages":' + b'[{"content":' * 50_000
+    asked = replace(chat_request(), body=deep)
+    assert api.read_request(asked).messages == []
+    assert api.read_reply(asked, HttpReply(200, [], deep)).error is not None
+    assert api.read_reply(asked, HttpReply(200, [], b"data: " + deep + b"\n\n")).error is not None
+
+
+def test_lone_surrogates_pass_through() -> None:
+    said = {"parts": [{"type": "text", "content": "a\ud800b"}]}
+    for api, ask in ((CHAT, chat_request), (MESSAGES, messages_request)):
+        for stream in (False, True):
+            reply = api.build_reply(ask(stream), None, said)
+            [part] = api.read_reply(ask(), reply).messages[0]["parts"]
+            assert part["content"] == "a\ud800b"
+
+
+@pytest.mark.parametrize("kind", ["content", "reasoning_details", "tool_calls", "calls", "list"])
+def test_a_long_stream_takes_time_in_proportion(kind: str) -> None:
+    piece: Any = {
+        "content": "x" * 50,
+        "reasoning_details": [{"index": 0, "type": "t", "text": "x" * 50}],
+        "tool_calls": [{"index": 0, "function": {"arguments": "x" * 50, "name": "f"}}],
+        "list": [{"type": "thinking", "thinking": [{"type": "text", "text": "x" * 50}]}],
+    }
+    count = 20_000
+    field = {"calls": "tool_calls", "list": "content"}.get(kind, kind)
+    said = [
+        {field: [{"index": i, "id": str(i), "function": {"name": "f"}}] if kind == "calls" else piece[kind]}
+        for i in range(count)
+    ]
+    body = emit((None, json.dumps({"choices": [{"delta": delta}]})) for delta in said)
+    started = time.process_time()
+    CHAT.read_reply(chat_request(True), HttpReply(200, [], body))
+    assert time.process_time() - started < 5
