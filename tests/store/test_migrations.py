@@ -1,0 +1,163 @@
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.databases.build import ERROR, FOLDER, current
+from tests.store.build import ROOT, python, run_id, run_start
+from tracer.store import migrations
+from tracer.store.connection import connect
+from tracer.store.failures import StoreBroken
+from tracer.store.migrations import MIGRATIONS, schema_sql
+from tracer.store.reading import Store
+from tracer.store.writing import StoreWriter
+
+SHIPPED = sorted(FOLDER.glob("m*.db"))
+
+
+@pytest.fixture(params=SHIPPED, ids=lambda path: path.stem)
+def shipped(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of a shipped database."""
+    return Path(shutil.copyfile(request.param, tmp_path / "traces.db"))
+
+
+def test_the_present_schema_has_a_fixture() -> None:
+    assert current() in SHIPPED
+
+
+def test_names_and_order() -> None:
+    assert [name.split("_")[0] for name in MIGRATIONS] == [
+        f"m{number:03}" for number in range(1, len(MIGRATIONS) + 1)
+    ]
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_a_shipped_database_is_read(shipped: Path, readonly: bool) -> None:
+    with Store.open(shipped, readonly=readonly) as store:
+        replay, run = store.runs()
+        assert (run.id, run.status, run.error) == (run_id(1), "error", ERROR)
+        assert (run.steps, run.model_calls, run.tool_calls, run.cost_usd) == (3, 2, 1, 0.5)
+        assert (run.input_text, run.warnings) == ("Where is my lamp?", ("watch out",))
+        assert (replay.parent_run, replay.status) == (run.id, "interrupted")
+        first, second, tool = store.steps(run.id)
+        asked = store.request(second)
+        assert asked is not None and asked.body.startswith(b'{"model": "m", "messages": ["system",')
+        assert store.shared_messages(first, second) == 2
+        answered = store.reply(second)
+        assert answered is not None and answered.chunks == (b"data: 1\n\n", b"data: 2\n\n")
+        assert tool.error == ERROR
+        assert store.search(run.id, "lamp") == [3]
+
+
+def test_a_shipped_database_is_written(shipped: Path) -> None:
+    writer = StoreWriter(shipped)
+    writer.start_run(run_start(3))
+    writer.close()
+    with Store.open(shipped) as store:
+        assert [run.id for run in store.runs()] == [run_id(3), run_id(2), run_id(1)]
+
+
+def test_migrating_gives_the_schema_of_a_new_file(shipped: Path, tmp_path: Path) -> None:
+    old, new = connect(shipped), connect(tmp_path / "new.db")
+    assert schema_sql(old) == schema_sql(new)
+    assert migrations.applied(old) == list(MIGRATIONS)
+    old.close()
+    new.close()
+
+
+def test_the_schema_explains_itself(path: Path) -> None:
+    conn = connect(path)
+    text = schema_sql(conn)
+    conn.close()
+    for table in ("blob", "link", "passage", "run", "step"):
+        assert f"CREATE TABLE {table} (\n  -- " in text
+    assert text.count(") strict;") == 5
+    assert "sqlite_migrations" not in text
+    assert sqlite3.complete_statement(text)
+    sqlite3.connect(":memory:").executescript(text)
+
+
+def older(path: Path) -> None:
+    """A database from before the last migration."""
+    conn = connect(path)
+    conn.execute("drop table search")
+    conn.execute("delete from _sqlite_migrations where name = 'm003_search'")
+    conn.close()
+
+
+@pytest.mark.parametrize("readonly", [True, False])
+def test_what_is_pending_is_applied(path: Path, readonly: bool) -> None:
+    older(path)
+    connect(path, readonly=readonly).close()
+    conn = connect(path, readonly=True)
+    assert migrations.applied(conn) == list(MIGRATIONS)
+    assert "TABLE search using fts5" in schema_sql(conn)
+    conn.close()
+
+
+def test_an_older_database_that_cannot_be_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    older(path)
+
+    def fails(conn: sqlite3.Connection) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(migrations, "apply", fails)
+    with pytest.raises(StoreBroken, match=r"older tracer .* \(.*denied\); copy it to a place"):
+        connect(path, readonly=True)
+
+
+def test_a_failed_migration_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    connect(path).close()
+    broken = ("create table half (a)", "create table half (a)")
+    monkeypatch.setitem(MIGRATIONS, "m900_broken", broken)
+    with pytest.raises(StoreBroken, match="half already exists"):
+        connect(path)
+    monkeypatch.undo()
+    conn = connect(path)
+    assert "half" not in schema_sql(conn)
+    conn.close()
+
+
+def test_an_up_to_date_file_is_opened_without_sqlite_utils(path: Path) -> None:
+    StoreWriter(path).close()
+    code = (
+        "import sys, pathlib\n"
+        "from tracer.store.writing import StoreWriter\n"
+        "from tracer.store.writer import WriteQueue\n"
+        "from tracer.store.reading import Store\n"
+        "from tests.store.build import run_start\n"
+        "path = pathlib.Path(sys.argv[1])\n"
+        "writer = StoreWriter(path); writer.start_run(run_start()); writer.close()\n"
+        "assert len(Store.open(path).runs()) == 1\n"
+        "assert 'sqlite_utils' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_many_processes_create_one_database(path: Path) -> None:
+    code = (
+        "import sys, pathlib\n"
+        "from tests.store.build import run_start\n"
+        "from tracer.store.writing import StoreWriter\n"
+        "sys.stdin.readline()\n"
+        "writer = StoreWriter(pathlib.Path(sys.argv[1]), busy_ms=30000)\n"
+        "writer.start_run(run_start(int(sys.argv[2]))); writer.close()\n"
+    )
+    children = [python(code, path, number) for number in range(1, 6)]
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    for child in children:
+        _, err = child.communicate(timeout=90)
+        assert child.returncode == 0, err
+    with Store.open(path) as store:
+        assert len(store.runs()) == 5
