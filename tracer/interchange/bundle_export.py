@@ -21,10 +21,9 @@ from tracer.interchange.record_json import (
     step_start_json,
 )
 from tracer.interchange.secrets import Redactor
-from tracer.model.chain import ROOT
 from tracer.model.records import JSON, Run
 from tracer.store.reading import Store
-from tracer.store.writes import RunEnd, RunStart, StepEnd, StepStart
+from tracer.store.writes import RunStart, StepEnd, StepStart
 
 SHORT = 1024  # payloads up to this many bytes stand in trace.json, where a person can read them
 
@@ -50,9 +49,7 @@ def export_bundle(store: Store, run_id: str, path: Path, *, redact: bool = True)
     with ArchiveWriter(path) as archive:
         trace = _Trace(store, redactor, archive)
         sections = [trace.section(run) for run in runs]
-        body = _dump(
-            {"format": FORMAT, "links": trace.links, "runs": sections, "texts": trace.texts}
-        )
+        body = _dump({"format": FORMAT, "runs": sections, "texts": trace.texts})
         archive.member(TRACE, body)
         archive.member(MANIFEST, _dump(_manifest(runs, redactor, body), indent=1))
     return Exported(
@@ -107,49 +104,32 @@ class _Trace:
     store: Store
     redactor: Redactor
     archive: ArchiveWriter | None
-    links: list[list[JSON]] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
-    _numbers: dict[bytes, int] = field(default_factory=dict)
 
     def section(self, run: Run) -> dict[str, JSON]:
-        """One run. Its digest covers its records and every message it sent."""
-        hasher = hashlib.sha256()
-        own: dict[bytes, int] = {}
+        """One run: its records, and the messages it sent as `[number of the one before, text]`."""
+        links: list[list[JSON]] = []
+        numbers: dict[bytes, int] = {}
         for exact, parent, data in self.store.links(run.id):
-            own[exact] = len(own)
-            reference = self._put(data)
-            hasher.update(_dump([None if parent == ROOT else own.get(parent), reference]))
-            if exact not in self._numbers:
-                self._numbers[exact] = len(self.links)
-                self.links.append([self._numbers.get(parent), reference])
-        section: dict[str, JSON] = {"start": None, "steps": [], "end": None}
+            numbers[exact] = len(links)
+            links.append([numbers.get(parent), self._put(data)])
+        section: dict[str, JSON] = {"start": {}, "links": links, "steps": [], "end": None}
         for record in self.store.writes(run.id):
-            hasher.update(_dump(self._clean(self._record(record, own))))
-            self._add(section, record)
-        section["digest"] = hasher.hexdigest()
+            match record:
+                case RunStart():
+                    section["start"] = self._clean(run_start_json(record, self._put))
+                case StepStart():
+                    start = self._clean(step_start_json(record, self._put, numbers))
+                    section["steps"].append({"start": start, "end": None})
+                case StepEnd():
+                    end = step_end_json(record, self._put, self._put_chunks)
+                    section["steps"][-1]["end"] = self._clean(end)
+                case _:
+                    section["end"] = self._clean(run_end_json(record, self._put))
+        # Ids of runs are no content: an import may have to choose others.
+        start = {k: v for k, v in section["start"].items() if k not in ("id", "parent_run")}
+        section["digest"] = hashlib.sha256(_dump({**section, "start": start})).hexdigest()
         return section
-
-    def _add(self, section: dict[str, JSON], record: Any) -> None:
-        written = self._clean(self._record(record, self._numbers))
-        if isinstance(record, RunStart):
-            section["start"] = written
-        elif isinstance(record, RunEnd):
-            section["end"] = written
-        elif isinstance(record, StepStart):
-            section["steps"].append({"start": written, "end": None})
-        else:
-            section["steps"][-1]["end"] = written
-
-    def _record(self, record: Any, numbers: Mapping[bytes, int]) -> dict[str, JSON]:
-        match record:
-            case RunStart():
-                return run_start_json(record, self._put)
-            case StepStart():
-                return step_start_json(record, self._put, numbers)
-            case StepEnd():
-                return step_end_json(record, self._put, self._put_chunks)
-            case _:
-                return run_end_json(record, self._put)
 
     def _clean(self, record: dict[str, JSON]) -> JSON:
         # As one text: a secret may stand in a name, a summary, a URL or a traceback.

@@ -17,15 +17,8 @@ Converter = Callable[[dict[str, Any]], dict[str, Any]]
 CONVERTERS: Mapping[int, Converter] = {}
 
 
-def converted(
-    trace: dict[str, Any],
-    found: Any,
-    where: str,
-    *,
-    target: int = FORMAT,
-    converters: Mapping[int, Converter] = CONVERTERS,
-) -> dict[str, Any]:
-    """A parsed `trace.json` of any known version as one of version `target`."""
+def check_version(found: Any, where: str, *, target: int = FORMAT) -> int:
+    """The version a file names. Raises BadFileError for none, or one this tracer doesn't know."""
     if isinstance(found, bool) or not isinstance(found, int) or found < 1:
         raise BadFileError(f"{where} is no tracer bundle: it names no format version")
     if found > target:
@@ -33,6 +26,17 @@ def converted(
             f"{where} was written by a newer tracer (format {found}, this one reads up to "
             f"{target}): upgrade tracer"
         )
+    return found
+
+
+def converted(
+    trace: dict[str, Any],
+    found: int,
+    *,
+    target: int = FORMAT,
+    converters: Mapping[int, Converter] = CONVERTERS,
+) -> dict[str, Any]:
+    """A parsed `trace.json` of version `found` as one of version `target`."""
     for version in range(found, target):
         trace = converters[version](trace)
     return trace

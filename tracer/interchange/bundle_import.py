@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tracer.errors import BadFileError, NotFoundError, StoreError
+from tracer.errors import BadFileError, NotFoundError
 from tracer.interchange.archive import MANIFEST, TRACE, ArchiveReader
 from tracer.interchange.bundle_export import content_digest
-from tracer.interchange.bundle_format import converted
+from tracer.interchange.bundle_format import check_version, converted
 from tracer.interchange.reading_json import Fields, parse
 from tracer.interchange.record_reading import (
     read_run_end,
@@ -58,7 +58,7 @@ def read_bundle(path: Path, database: Path) -> list[Imported]:
     with ArchiveReader(path) as archive:
         bundle = _Bundle(archive)
         places = _places(bundle, database)
-        bundle.check(places)
+        bundle.check()
         fresh = [at for at, place in enumerate(places) if not place.already_here]
         if fresh:
             _write(bundle, places, fresh, database)
@@ -71,18 +71,15 @@ class _Bundle:
     def __init__(self, archive: ArchiveReader) -> None:
         self.where = str(archive.path)
         self._archive = archive
-        self.manifest = Fields(
-            parse(archive.member(MANIFEST), f"{self.where} ({MANIFEST})"), self.where
-        )
+        manifest = parse(archive.member(MANIFEST), f"{self.where} ({MANIFEST})")
+        self._manifest = Fields(manifest, self.where)
+        # The version decides first: what a newer tracer wrote may be of any shape.
+        found = check_version(self._manifest.any("format"), self.where)
         body = archive.member(TRACE)
-        if hashlib.sha256(body).hexdigest() != self.manifest.text("trace_sha256"):
+        if hashlib.sha256(body).hexdigest() != self._manifest.text("trace_sha256"):
             raise BadFileError(f"{self.where} is damaged or was changed: {TRACE} has another hash")
-        found = self.manifest.any("format")
-        # The version decides first: the trace of a newer tracer may be of any shape.
-        converted({}, found, self.where) if not isinstance(found, int) or found > 0 else None
-        trace = converted(parse(body, f"{self.where} ({TRACE})"), found, self.where)
+        trace = converted(parse(body, f"{self.where} ({TRACE})"), found)
         fields = Fields(trace, self.where)
-        self.links = fields.list("links")
         self.sections = [Fields(run, f"{self.where} (run)") for run in fields.list("runs")]
         self._texts = fields.object("texts")
         if not self.sections:
@@ -91,16 +88,14 @@ class _Bundle:
     @property
     def redacted(self) -> bool:
         """Whether secrets were removed when it was written."""
-        return self.manifest.fields("secrets").flag("redacted")
+        return self._manifest.fields("secrets").flag("redacted")
 
     def payload(self, name: str) -> bytes:
         """The payload of that hash, checked."""
         text = self._texts.get(name)
         if text is None:
             return self._archive.blob(name)
-        if not isinstance(text, str):
-            raise BadFileError(f"{self.where} is damaged: payload {name[:12]} is no text")
-        data = text.encode("utf-8", "replace")
+        data = text.encode("utf-8", "replace") if isinstance(text, str) else b""
         if hashlib.sha256(data).hexdigest() != name:
             raise BadFileError(f"{self.where} is damaged: payload {name[:12]} has another hash")
         return data
@@ -111,44 +106,37 @@ class _Bundle:
         parse(data, f"{self.where} (payload {name[:12]})", nesting=_VALUE_NESTING)
         return data
 
-    def link(self, number: int) -> tuple[int | None, bytes]:
-        """`(number of the link before, element)`; a link stands after the one it builds on."""
-        item = self.links[number]
-        if not (isinstance(item, list) and len(item) == 2 and isinstance(item[1], str)):
-            raise BadFileError(f"{self.where} is damaged: message {number} is no [parent, payload]")
-        parent = item[0]
-        if parent is not None and not (type(parent) is int and 0 <= parent < number):
-            raise BadFileError(f"{self.where} is damaged: message {number} builds on a later one")
-        return parent, self.payload(item[1])
+    def links(self, at: int) -> Iterator[tuple[int | None, bytes]]:
+        """The messages of a run: the number of the one before, and the element."""
+        for number, item in enumerate(self.sections[at].list("links")):
+            if not (isinstance(item, list) and len(item) == 2 and isinstance(item[1], str)):
+                raise BadFileError(f"{self.where} is damaged: message {number} is no message")
+            parent = item[0]
+            if parent is not None and not (type(parent) is int and 0 <= parent < number):
+                raise BadFileError(f"{self.where} is damaged: message {number} has no predecessor")
+            yield parent, self.payload(item[1])
 
     def records(
         self, at: int, run_id: str, parent: str | None, links: list[bytes]
     ) -> Iterator[Record]:
         """The records of one run under the id and parent chosen for it."""
         section = self.sections[at]
-        yield read_run_start(section.fields("start"), run_id, parent, self.value)
+        yield read_run_start(section.fields("start"), run_id, parent, self)
         for item in section.list("steps"):
             step = Fields(item, f"{self.where} (step)")
-            start = read_step_start(step.fields("start"), run_id, self._given, links)
-            yield start
+            yield read_step_start(step.fields("start"), run_id, self, links)
             end = step.fields_or_none("end")
             if end is not None:
-                yield read_step_end(end, run_id, self._given)
+                yield read_step_end(end, run_id, self)
         end = section.fields_or_none("end")
         if end is not None:
-            yield read_run_end(end, run_id, self.value)
+            yield read_run_end(end, run_id, self)
 
-    def _given(self, name: str) -> bytes:
-        # Wire bodies are whatever a program sent; only values have a shape of ours.
-        return self.payload(name)
-
-    def check(self, places: list[Imported]) -> None:
+    def check(self) -> None:
         """Read everything once, so that a broken file is refused before anything is written."""
-        for number in range(len(self.links)):
-            self.link(number)
-        stand_ins = [ROOT] * len(self.links)
-        for at, place in enumerate(places):
-            for _ in self.records(at, place.run_id, None, stand_ins):
+        for at in range(len(self.sections)):
+            stand_ins = [ROOT for _ in self.links(at)]
+            for _ in self.records(at, "", None, stand_ins):
                 pass
         for name in self._archive.blob_names:
             self._archive.blob(name)
@@ -196,14 +184,12 @@ def _write(bundle: _Bundle, places: list[Imported], fresh: list[int], database: 
     writer = StoreWriter(database)
     try:
         writer.begin()
-        links: list[bytes] = []
-        for number in range(len(bundle.links)):
-            parent, data = bundle.link(number)
-            links.append(writer.add_link(ROOT if parent is None else links[parent], data))
         for at in fresh:
-            parent_run = bundle.sections[at].fields("start").text_or_none("parent_run")
-            parent_id = here.get(parent_run or "", parent_run)
-            for record in bundle.records(at, places[at].run_id, parent_id, links):
+            links: list[bytes] = []
+            for before, data in bundle.links(at):
+                links.append(writer.add_link(ROOT if before is None else links[before], data))
+            was = bundle.sections[at].fields("start").text_or_none("parent_run")
+            for record in bundle.records(at, places[at].run_id, here.get(was or "", was), links):
                 _put(writer, record)
         writer.commit()
     except (BadRecord, NotFoundError, MissingBase, ValueError, RecursionError):
@@ -226,6 +212,3 @@ def _put(writer: StoreWriter, record: Any) -> None:
             writer.end_step(record)
         case _:
             writer.end_run(record)
-
-
-__all__ = ["Imported", "StoreError", "import_bundle", "read_bundle"]

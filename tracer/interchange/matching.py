@@ -1,7 +1,7 @@
 """Which steps of two runs belong together, from what they are and asked. Pure.
 
 First what is equal (kind, enclosing agent, name, fingerprint), then by name inside the gaps, then
-model calls of any model. Where the order of two equal steps differs they are `moved`.
+model calls of any model and notes of any text. Equal steps in another order are `moved`.
 """
 
 from collections import defaultdict
@@ -35,12 +35,13 @@ def match_steps(a: Sequence[Step], b: Sequence[Step]) -> list[Match]:
         # What is inside an agent call makes it the same one even when its arguments changed.
         return (named(step), step.fingerprint)
 
-    def model_call(step: Step) -> Hashable:
-        if step.kind == "model":
+    def any_name(step: Step) -> Hashable:
+        # Another model is still the same call, and a note is named by what it says.
+        if step.kind in ("model", "note"):
             return (step.kind, agent_of[step.run_id, step.id])
         return (step.run_id, step.id)  # equal to nothing of the other run
 
-    rows = _match(a, b, [asked, named, model_call])
+    rows = _match(a, b, [asked, named, any_name])
     return _with_moved(rows, asked)
 
 

@@ -13,7 +13,9 @@ _MAX_INT = 2**63 - 1
 def parse(data: bytes, where: str, *, nesting: int = MAX_NESTING) -> Any:
     """JSON of bounded depth, with bounded strings and no NaN. `where` names it in the message."""
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
+        # Recorded text may hold halves of characters; they were stored in this way.
+        text = data.decode("utf-8", "surrogatepass")
+        value = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise BadFileError(f"{where} is no JSON as tracer writes it") from None
     check_bounds(value, where, nesting)

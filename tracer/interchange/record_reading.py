@@ -1,7 +1,7 @@
 """Store records out of a bundle's JSON, checked field by field. The other half of `record_json`."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, cast, get_args
+from collections.abc import Sequence
+from typing import Any, Protocol, cast, get_args
 
 from tracer.errors import BadFileError
 from tracer.interchange.reading_json import Fields
@@ -28,10 +28,18 @@ from tracer.store.writes import (
     Value,
 )
 
-GetBlob = Callable[[str], bytes]
+
+class Payloads(Protocol):
+    """Payloads of a bundle by reference."""
+
+    def payload(self, name: str) -> bytes:
+        """Bytes a program sent or received, whatever they are."""
+
+    def value(self, name: str) -> bytes:
+        """A payload of ours: JSON of bounded depth."""
 
 
-def read_run_start(fields: Fields, run_id: str, parent_run: str | None, get: GetBlob) -> RunStart:
+def read_run_start(fields: Fields, run_id: str, parent_run: str | None, get: Payloads) -> RunStart:
     """The start of an imported run, under the id the importer chose."""
     return RunStart(
         run_id=run_id,
@@ -47,7 +55,7 @@ def read_run_start(fields: Fields, run_id: str, parent_run: str | None, get: Get
     )
 
 
-def read_run_end(fields: Fields, run_id: str, get: GetBlob) -> RunEnd:
+def read_run_end(fields: Fields, run_id: str, get: Payloads) -> RunEnd:
     """The end of an imported run."""
     return RunEnd(
         run_id=run_id,
@@ -60,7 +68,9 @@ def read_run_end(fields: Fields, run_id: str, get: GetBlob) -> RunEnd:
     )
 
 
-def read_step_start(fields: Fields, run_id: str, get: GetBlob, links: Sequence[bytes]) -> StepStart:
+def read_step_start(
+    fields: Fields, run_id: str, get: Payloads, links: Sequence[bytes]
+) -> StepStart:
     """The start of a step. `links` are exact hashes by number in the bundle."""
     kind = cast(StepKind, fields.word("kind", get_args(StepKind)))
     slot = fields.list("slot")
@@ -92,7 +102,7 @@ def read_step_start(fields: Fields, run_id: str, get: GetBlob, links: Sequence[b
     )
 
 
-def read_step_end(fields: Fields, run_id: str, get: GetBlob) -> StepEnd:
+def read_step_end(fields: Fields, run_id: str, get: Payloads) -> StepEnd:
     """The end of a step."""
     fidelity = fields.any("fidelity")
     messages = fields.text_or_none("messages")
@@ -103,7 +113,7 @@ def read_step_end(fields: Fields, run_id: str, get: GetBlob) -> StepEnd:
         ended_ns=fields.integer("ended_ns"),
         end_seq=fields.integer("end_seq"),
         output=_came(fields.fields_or_none("output"), get),
-        output_messages=None if messages is None else get(messages),
+        output_messages=None if messages is None else get.value(messages),
         error=_error(fields.fields_or_none("error")),
         usage=_usage(fields.fields_or_none("usage")),
         cost_usd=fields.number_or_none("cost_usd"),
@@ -121,26 +131,26 @@ def read_step_end(fields: Fields, run_id: str, get: GetBlob) -> StepEnd:
     )
 
 
-def _value(name: str | None, get: GetBlob) -> Value | None:
-    return None if name is None else Value(get(name))
+def _value(name: str | None, get: Payloads) -> Value | None:
+    return None if name is None else Value(get.value(name))
 
 
 def _given(
-    fields: Fields | None, get: GetBlob, links: Sequence[bytes]
+    fields: Fields | None, get: Payloads, links: Sequence[bytes]
 ) -> Value | Request | Conversation | None:
     if fields is None:
         return None
     kind = fields.word("kind", ("value", "conversation", "request"))
     if kind == "value":
-        return Value(get(fields.text("data")))
+        return Value(get.value(fields.text("data")))
     body = _body(fields.fields("body"), get, links)
     if kind == "conversation":
         return Conversation(body)
     return Request(fields.text("method"), fields.text("url"), fields.pairs("headers"), body)
 
 
-def _body(fields: Fields, get: GetBlob, links: Sequence[bytes]) -> SplitBody:
-    head, tail = get(fields.text("head")), get(fields.text("tail"))
+def _body(fields: Fields, get: Payloads, links: Sequence[bytes]) -> SplitBody:
+    head, tail = get.payload(fields.text("head")), get.payload(fields.text("tail"))
     number = fields.integer_or_none("link")
     if number is not None and number >= len(links):
         raise BadFileError("a step of the bundle is damaged: its last message is not there")
@@ -149,12 +159,12 @@ def _body(fields: Fields, get: GetBlob, links: Sequence[bytes]) -> SplitBody:
     return SplitBody(head, base, 0, (), tail, base, ROOT, rest_hash(head + tail))
 
 
-def _came(fields: Fields | None, get: GetBlob) -> Value | Reply | None:
+def _came(fields: Fields | None, get: Payloads) -> Value | Reply | None:
     if fields is None:
         return None
     if fields.word("kind", ("value", "reply")) == "value":
-        return Value(get(fields.text("data")))
-    data = get(fields.text("data"))
+        return Value(get.value(fields.text("data")))
+    data = get.payload(fields.text("data"))
     lengths, times = fields.list("chunks"), fields.list("times_us")
     if not all(type(n) is int and 0 <= n < 2**53 for n in [*lengths, *times]):
         raise BadFileError("a reply of the bundle is damaged: chunk lengths are no numbers")

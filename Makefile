@@ -1,0 +1,64 @@
+# Every target makes the environment it needs in .venv; nothing else on the machine is touched but,
+# for browser tests, a missing Chromium (see .ci/browser).
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+DEMO := .venv/.demo
+TARGETS := demo test lint types check bench gold wheel clean
+.PHONY: help $(TARGETS)
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    record the failing sample agent and open the web UI on it"
+	@echo "make test    all tests (ARGS='-k name -x' is handed to pytest)"
+	@echo "make lint    ruff and the layers"
+	@echo "make types   mypy --strict, tests too"
+	@echo "make check   lint, types and test: what CI runs"
+	@echo "make bench   the figures of README"
+	@echo "make gold    accept the present output as the gold files of tests/gold"
+
+.venv/bin/python:
+	@PYTHON="$(PYTHON)" bash .ci/venv
+
+# The stamp makes a second run install nothing; a changed pyproject.toml installs again.
+$(INSTALLED): pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# A tenth of what the tests need, for those who only want to look.
+$(DEMO): pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@touch $@
+
+demo: $(DEMO)
+	$(BIN)/tracer demo $(ARGS)
+
+test: $(INSTALLED)
+	@bash .ci/browser && $(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+# One after the other, also under `make -j`, so that the first failure is the last thing printed.
+check: $(INSTALLED)
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory types
+	@$(MAKE) --no-print-directory test
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+gold: $(INSTALLED)
+	TRACER_GOLD=accept $(BIN)/python -m pytest -m "not browser" -q tests -k gold $(ARGS)
+	@git --no-pager diff --stat -- tests/gold || true
+
+wheel: $(INSTALLED)
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf .venv .tools dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Tests of tracer; the folders mirror the source. Import shared parts as `tests.support`."""

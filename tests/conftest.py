@@ -1,0 +1,56 @@
+"""Fixtures of all rooms, and what the summary says of tests that were left out."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.browser import MISSING, chromium_path, why_left_out
+from tests.support.runs import build_sample_store
+
+LEFT_OUT = pytest.StashKey[int]()
+
+
+@pytest.fixture(autouse=True)
+def _own_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No test sees the developer's database, colours or quietness."""
+    for name in ("TRACER_DB", "TRACER_QUIET", "TRACER_DEBUG", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TRACER_DB", str(tmp_path / "traces.db"))
+
+
+@pytest.fixture(scope="session")
+def sample_store(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A database of sample runs, read only: its path, and run ids by name."""
+    path = tmp_path_factory.mktemp("samples") / "traces.db"
+    return path, build_sample_store(path)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's executable; fails, never skips, where there is none."""
+    path = chromium_path()
+    if path is None:
+        pytest.fail(MISSING)
+    return path
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave browser tests out where there is a reason to; the summary says how many and why."""
+    if why_left_out() is None:
+        return
+    kept = [item for item in items if item.get_closest_marker("browser") is None]
+    out = [item for item in items if item.get_closest_marker("browser") is not None]
+    config.stash[LEFT_OUT] = len(out)
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = kept
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was not tested."""
+    count = config.stash.get(LEFT_OUT, 0)
+    if count:
+        terminalreporter.section("NOT TESTED: browser", red=True, bold=True)
+        terminalreporter.line(f"{count} browser tests were left out: {why_left_out()}")
