@@ -1,0 +1,148 @@
+"""The application: routes, and the server that `tracer ui` starts."""
+
+import contextlib
+import socket
+import webbrowser
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from tracer_ui.api import TracerError, UsageError
+from tracer_ui.rendering import STATIC
+from tracer_ui.security import Access, Guard, new_token
+from tracer_ui.site import Site
+from tracer_ui.views import (
+    actions,
+    compare,
+    exchange,
+    fork,
+    payloads,
+    run,
+    runs,
+    streams,
+    twins,
+)
+from tracer_ui.views.errors import Failsafe, on_http_error, on_tracer_error, refused
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 4700
+_STEP = "/runs/{run}/steps/{n}"
+_FORM_BYTES = 32 << 20
+
+
+def routes() -> list[Route | Mount]:
+    """Every address. Pages and fragments (`/f/…`) never share one."""
+    return [
+        Route("/", runs.home),
+        Route("/runs", runs.run_list),
+        Route("/runs.json", twins.runs),
+        Route("/runs/{run}.json", twins.run),
+        Route("/runs/{run}", run.run_redirect),
+        Route(f"{_STEP}.json", twins.step),
+        Route(_STEP, run.step_page),
+        Route(_STEP + "/go/{command}", run.go),
+        Route(_STEP + "/raw/{part}", payloads.raw),
+        Route(_STEP + "/fork", fork.fork_page),
+        Route(_STEP + "/fork", fork.fork_run, methods=["POST"], max_body_size=_FORM_BYTES),
+        Route(_STEP + "/fork/draft", fork.fork_draft, methods=["POST"], max_body_size=_FORM_BYTES),
+        Route("/runs/{run}/find", actions.find),
+        Route("/runs/{run}/stop", actions.stop, methods=["POST"], max_body_size=_FORM_BYTES),
+        Route("/runs/{run}/export", exchange.export),
+        Route("/import", exchange.import_file, methods=["POST"], max_body_size=exchange.MAX_UPLOAD),
+        Route("/compare", compare.compare_page),
+        Route("/compare.json", compare.compare_json),
+        Route("/help", actions.help_page),
+        Route("/theme", actions.theme, methods=["POST"], max_body_size=_FORM_BYTES),
+        Route("/f/runs", runs.rows_fragment),
+        Route("/f/runs/{run}/rows", run.rows_fragment),
+        Route("/f" + _STEP, run.detail_fragment),
+        Route("/f" + _STEP + "/history", run.history_fragment),
+        Route("/f" + _STEP + "/go/{command}", run.go),
+        Route("/f" + _STEP + "/part/{part}", payloads.piece),
+        Route("/f" + _STEP + "/wire", payloads.wire),
+        Route(
+            "/f" + _STEP + "/fork/draft",
+            fork.fork_draft,
+            methods=["POST"],
+            max_body_size=_FORM_BYTES,
+        ),
+        Route(
+            "/f" + _STEP + "/fork/check",
+            fork.fork_check,
+            methods=["POST"],
+            max_body_size=_FORM_BYTES,
+        ),
+        Route("/sse/runs", streams.list_stream),
+        Route("/sse/runs/{run}", streams.run_stream),
+        Mount("/static", StaticFiles(directory=STATIC)),
+    ]
+
+
+def create_app(database: Path, token: str, *, port: int = DEFAULT_PORT) -> Starlette:
+    """The application over one database; `port` is the one browsers reach it at."""
+    access = Access(token, port)
+    site = Site(database, access)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        site.close()
+
+    app = Starlette(
+        routes=routes(),
+        middleware=[Middleware(Guard, access=access, refused=refused), Middleware(Failsafe)],
+        exception_handlers={TracerError: on_tracer_error, HTTPException: on_http_error},
+        lifespan=lifespan,
+    )
+    app.state.site = site
+    return app
+
+
+def serve(
+    *, database: Path, port: int, open_browser: bool, announce: Callable[[str], None]
+) -> None:
+    """Serve until interrupted. `announce` gets the address to open; it holds the key.
+
+    Raises UsageError when the port is taken. Re-executions started from a page are stopped when
+    the server ends.
+    """
+    listener = _listen(port)
+    port = listener.getsockname()[1]
+    token = new_token()
+    config = uvicorn.Config(
+        create_app(database, token, port=port),
+        log_level="warning",
+        access_log=False,  # it would print the token
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=1,  # live streams never end by themselves
+    )
+    url = f"http://{HOST}:{port}/?token={token}"
+    announce(url)
+    if open_browser:
+        webbrowser.open(url)
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = "is taken" if isinstance(error, OSError) else "is no port number"
+        if isinstance(error, PermissionError):
+            reason = "needs more rights than you have"
+        raise UsageError(
+            f"port {port} {reason}: choose another one with --port, or --port 0 for a free one"
+        ) from None
+    return listener

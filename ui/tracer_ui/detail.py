@@ -1,0 +1,335 @@
+"""What the detail pane says of one step: the answer first, then what is new, then the rest.
+
+Reads payloads through the store and turns them into views that fit on a page whatever they weigh.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tracer_ui import stepviews
+from tracer_ui.api import (
+    ErrorInfo,
+    ModelRequest,
+    NotFoundError,
+    Run,
+    Step,
+    Store,
+    asked,
+    said,
+    value,
+)
+from tracer_ui.blocks import Block, Room, text_block, value_block
+from tracer_ui.delta import delta, is_echo
+from tracer_ui.formats import clock, iso
+from tracer_ui.jsonlines import JsonBlock, clip, json_block
+from tracer_ui.messages import (
+    Argument,
+    MessageView,
+    argument_views,
+    message_views,
+    parts_of,
+)
+from tracer_ui.outline import Outline
+from tracer_ui.tracebacks import Fold, folds
+
+_CANDIDATES = 8  # earlier model calls looked at for the longest shared history
+FORKABLE = ("model", "tool")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorView:
+    """An exception: its class with and without module, its message, its traceback."""
+
+    type: str
+    name: str
+    message: Block
+    folds: tuple[Fold, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOffered:
+    """A tool the model could have called."""
+
+    name: str
+    description: str
+    called: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """A model call: its answer, what its request added, what it could call.
+
+    `fresh` follow `earlier` unchanged messages of the call at step `previous`; those with an
+    index in `echoes` only hand an answer back. `gone` messages of that call were dropped.
+    """
+
+    answer: tuple[MessageView, ...]
+    known: bool
+    fresh: tuple[MessageView, ...]
+    echoes: frozenset[int]
+    left_out: int
+    earlier: int
+    gone: int
+    previous: int | None
+    history: tuple[MessageView, ...]
+    tools: tuple[ToolOffered, ...]
+    parameters: JsonBlock | None
+    ran: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionView:
+    """A call of a function: a tool, an agent, a step, a note's values."""
+
+    arguments: tuple[Argument, ...]
+    result: Block | None
+    asked_by: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One step. Exactly one of `model`, `function` and `http` is set."""
+
+    run_id: str
+    n: int
+    of: int
+    kind: str
+    letter: str
+    word: str
+    title: str
+    status: str
+    failed: bool
+    source: str
+    source_help: str
+    diverged: bool
+    facts: tuple[tuple[str, str], ...]
+    about: tuple[tuple[str, str], ...]
+    started: str
+    started_at: str
+    error: ErrorView | None
+    remark: str
+    model: ModelView | None
+    function: FunctionView | None
+    http: tuple[tuple[str, Block], ...] | None
+    has_wire: bool
+    forkable: bool
+    twin: tuple[str, int] | None
+    parent_run: str | None
+    version: str
+    at_end: bool
+
+
+def step_detail(
+    store: Store,
+    run: Run,
+    step: Step,
+    outline: Outline,
+    *,
+    history: bool = False,
+    at_end: bool = False,
+) -> Detail:
+    """Everything the pane shows of a step.
+
+    `history` includes the unchanged messages; `at_end` says that a command led nowhere.
+    """
+    room = Room()
+    error = None if step.error is None else error_view(step.error, room)
+    model = _model(store, step, outline, room, history) if step.kind == "model" else None
+    http = _http(store, step, room) if step.kind == "http" else None
+    function = None if model or http is not None else _function(store, step, outline, room)
+    node = outline[step.n]
+    reexecuted = run.parent_run is not None
+    return Detail(
+        run_id=run.id,
+        n=step.n,
+        of=max(run.steps, outline.last),
+        kind=step.kind,
+        letter=stepviews.LETTERS[step.kind],
+        word=stepviews.WORDS[step.kind],
+        title=stepviews.title(step, outline.agent_name(step.n), _calls(model)),
+        status=step.status,
+        failed=outline.is_error(node),
+        source=stepviews.SOURCE_WORDS[step.source] if reexecuted else "",
+        source_help=stepviews.SOURCE_HELP[step.source],
+        diverged=step.diverged,
+        facts=stepviews.facts(step),
+        about=_about(step),
+        started=iso(step.started_ns),
+        started_at=clock(step.started_ns),
+        error=error,
+        remark=(step.summary or step.name) if step.kind == "note" else "",
+        model=model,
+        function=function,
+        http=http,
+        has_wire=step.kind in ("model", "http") and store.request(step) is not None,
+        forkable=step.kind in FORKABLE and step.status != "running",
+        twin=_twin(store, run, step),
+        parent_run=run.parent_run,
+        version=f"{step.end_seq or 0}-{step.status}",
+        at_end=at_end,
+    )
+
+
+def error_view(error: ErrorInfo, room: Room) -> ErrorView:
+    """An exception ready to show."""
+    trace = folds(error.traceback) if error.traceback else ()
+    kind = clip(error.type, 300)
+    return ErrorView(
+        kind, clip(kind.rsplit(".", 1)[-1], 80), text_block(error.message, room), trace
+    )
+
+
+def _calls(model: ModelView | None) -> list[str]:
+    """Names of the tools an answer asks for, each once."""
+    answers = model.answer if model is not None else ()
+    named = [p.call.name for answer in answers for p in answer.parts if p.call is not None]
+    return list(dict.fromkeys(named))
+
+
+def _about(step: Step) -> tuple[tuple[str, str], ...]:
+    detail = step.detail
+    reasons = detail.get("finish_reasons")
+    found = [
+        ("provider", step.provider),
+        ("effect", step.effect),
+        ("finish reason", ", ".join(map(str, reasons)) if isinstance(reasons, list) else None),
+        ("HTTP status", detail.get("http_status")),
+        ("retry", detail.get("retry")),
+        ("request id", detail.get("request_id")),
+        ("called at", step.callsite),
+        ("fidelity", step.fidelity if step.fidelity not in (None, "exact") else None),
+        ("touched", _touched(detail.get("effects"))),
+    ]
+    return tuple((label, clip(str(shown), 200)) for label, shown in found if shown)
+
+
+def _touched(effects: Any) -> str | None:
+    return ", ".join(map(str, effects[:10])) if isinstance(effects, list) and effects else None
+
+
+def _model(store: Store, step: Step, outline: Outline, room: Room, history: bool) -> ModelView:
+    answer = said(store, step)
+    views = message_views(answer, room, "out")
+    request = asked(store, step)
+    called = {part.get("name") for message in answer for part in parts_of(message)}
+    ran = _ran(outline, step.n)
+    if request is None:
+        return ModelView(views, False, (), frozenset(), 0, 0, 0, None, (), (), None, ran)
+    previous, before = _previous(store, step, outline)
+    change = delta(before.messages if before else (), request.messages)
+    answers = said(store, previous) if previous else []
+    fresh = message_views(request.messages, room, "in", chosen=change.new)
+    echoes = frozenset(i for i in change.new if is_echo(request.messages[i], answers))
+    kept = change.kept if history else ()
+    shown = message_views(request.messages, room, "in", chosen=kept)
+    return ModelView(
+        answer=views,
+        known=True,
+        fresh=fresh,
+        echoes=echoes,
+        left_out=len(change.new) - len(fresh),
+        earlier=len(change.kept),
+        gone=change.gone,
+        previous=previous.n if previous else None,
+        history=shown,
+        tools=_tools(request, called),
+        parameters=json_block(request.parameters, 60) if request.parameters else None,
+        ran=ran,
+    )
+
+
+def _previous(
+    store: Store, step: Step, outline: Outline
+) -> tuple[Step | None, ModelRequest | None]:
+    """The earlier call of the same agent that shares the longest history.
+
+    The one just before may belong to another conversation: agents call models in parallel.
+    """
+    best: Step | None = None
+    most = -1
+    n: int | None = step.n
+    for _ in range(_CANDIDATES):
+        n = outline.go("previous-model", n) if n is not None else None
+        if n is None:
+            break
+        candidate = store.step(step.run_id, n)
+        shared = store.shared_messages(candidate, step)
+        if shared > most:
+            best, most = candidate, shared
+    return best, None if best is None else asked(store, best)
+
+
+def _tools(request: ModelRequest, called: set[Any]) -> tuple[ToolOffered, ...]:
+    return tuple(
+        ToolOffered(
+            clip(str(tool.get("name") or tool.get("type") or "?"), 120),
+            clip(" ".join(str(tool.get("description") or "").split()), 200),
+            tool.get("name") in called,
+        )
+        for tool in request.tools[:100]
+    )
+
+
+def _ran(outline: Outline, n: int) -> dict[str, int]:
+    """Tool name -> the step that executed it, for the calls of the answer at step `n`."""
+    found: dict[str, int] = {}
+    end = outline.go("next-model", n) or outline.last + 1
+    here = outline[n]
+    m = outline.go("next", n)
+    while m is not None and m < end and m < n + 200:
+        node = outline[m]
+        if node.kind == "tool" and node.agent == here.agent:
+            found.setdefault(node.name, m)
+        m = outline.go("next", m)
+    return found
+
+
+def _function(store: Store, step: Step, outline: Outline, room: Room) -> FunctionView:
+    given = value(store, step, "input")
+    has_result = step.ended_ns is not None and step.error is None and step.kind != "note"
+    result = value_block(value(store, step, "output"), room, "output") if has_result else None
+    if isinstance(given, Mapping) and len(given) <= 60:
+        arguments = argument_views(given, room, "input")
+    elif given is None:
+        arguments = ()
+    else:
+        arguments = (Argument("input", None, value_block(given, room, "input")),)
+    return FunctionView(arguments, result, asked_by(store, step, outline))
+
+
+def asked_by(store: Store, step: Step, outline: Outline) -> int | None:
+    """The model call whose answer asked for this tool execution."""
+    if step.kind != "tool":
+        return None
+    n = outline.go("previous-model", step.n)
+    if n is None:
+        return None
+    for message in said(store, store.step(step.run_id, n)):
+        for part in parts_of(message):
+            if part.get("type") == "tool_call" and part.get("name") == step.name:
+                return n
+    return None
+
+
+def _http(store: Store, step: Step, room: Room) -> tuple[tuple[str, Block], ...]:
+    found: list[tuple[str, Block]] = []
+    reply = store.reply(step)
+    if reply is not None:
+        body = b"".join(reply.chunks).decode("utf-8", "replace")
+        found.append((f"Response {reply.status}", value_block(body, room, "response-body")))
+    request = store.request(step)
+    if request is not None:
+        body = request.body.decode("utf-8", "replace")
+        found.append((f"{request.method} {request.url}", value_block(body, room, "request-body")))
+    return tuple(found)
+
+
+def _twin(store: Store, run: Run, step: Step) -> tuple[str, int] | None:
+    """Run and number of the parent's step that answered this one."""
+    if run.parent_run is None or step.matched_step is None:
+        return None
+    try:
+        return run.parent_run, store.step(run.parent_run, step.matched_step).n
+    except NotFoundError:
+        return None

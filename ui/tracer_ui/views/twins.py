@@ -1,0 +1,45 @@
+"""The same data as JSON: the twin of each page, for programs."""
+
+import json
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from tracer_ui.api import run_json, step_json
+from tracer_ui.site import site_of
+from tracer_ui.views.loading import found_run, found_step, opened, query_int
+
+_MOST = 1000
+
+
+class _Json(JSONResponse):
+    """JSON that holds whatever was recorded, lone surrogates too."""
+
+    def render(self, content: object) -> bytes:
+        return json.dumps(content, default=repr).encode("ascii")
+
+
+def runs(request: Request) -> Response:
+    """`/runs.json?q=&status=&limit=`."""
+    store = site_of(request).store()
+    if store is None:
+        return _Json([])
+    query = request.query_params
+    found = store.runs(
+        failed=query.get("status") == "failed",
+        search=query.get("q", "").strip() or None,
+        limit=min(query_int(request, "limit", 50), _MOST),
+    )
+    return _Json([run_json(store, run, steps=False) for run in found])
+
+
+def run(request: Request) -> Response:
+    """`/runs/{run}.json`."""
+    store = opened(request)
+    return _Json(run_json(store, found_run(request, store), steps=True))
+
+
+def step(request: Request) -> Response:
+    """`/runs/{run}/steps/{n}.json`."""
+    store = opened(request)
+    return _Json(step_json(store, found_step(request, store, found_run(request, store))))
