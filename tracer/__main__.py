@@ -1,4 +1,4 @@
-"""`python -m tracer`: the same as the `tracer` command."""
+"""`python -m tracer` is the `tracer` command."""
 
 from tracer.cli.main import main
 

@@ -204,8 +204,8 @@ def test_each_reply_can_say_something_else(ours: list[Exchange], stream: bool) -
             assert same_json(read.messages[0]["parts"], edited), exchange.id
 
 
-def test_each_exchange_can_fail(ours: list[Exchange]) -> None:
-    for exchange in ours:
+def test_exchanges_can_fail(ours: list[Exchange]) -> None:
+    for exchange in ours[::5]:
         api = _api(exchange)
         for stream in (False, True):
             request = asking(exchange.request, stream=stream)

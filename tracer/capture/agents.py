@@ -9,10 +9,10 @@ from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun
 from tracer.capture.environment import function_entry
 from tracer.capture.frames import Frame, Spec, begin_frame, is_cancel, make_call, open_frame
-from tracer.capture.functions import encode_result, error_info
 from tracer.capture.guard import report
 from tracer.capture.values import encode
 from tracer.errors import ReplayStop, TracerError
+from tracer.model.records import RunStatus
 
 _registered: dict[str, Callable[..., Any]] = {}
 
@@ -34,26 +34,15 @@ def registered(module: str, qualname: str) -> Callable[..., Any] | None:
 class RunFrame(Frame):
     """The outermost agent: its end is also the run's."""
 
-    __slots__ = ("_outside",)
+    __slots__ = ()
 
-    def finish(self, result: Any, **detail: Any) -> None:
-        super().finish(result, **detail)
+    def ended(self, status: str, cause: BaseException | None, **what: Any) -> None:
         try:
-            data, _ = encode_result(result, self.spec.function)
-            runtime.close_run(self.step.run, "ok", data, None)
-        except ReplayStop:
-            raise
-        except Exception as error:
-            report("ending a run", error)
-
-    def fail(self, error: BaseException) -> None:
-        super().fail(error)
-        try:
-            runtime.close_run(self.step.run, run_status(error), None, error_info(error))
-        except ReplayStop:
-            raise
-        except Exception as fault:
-            report("ending a run", fault)
+            super().ended(status, cause, **what)
+        finally:
+            state: RunStatus = "ok" if cause is None else run_status(cause)
+            output = what.get("value") if cause is None else None
+            runtime.close_run(self.step.run, state, output, what.get("error"))
 
 
 def run_status(error: BaseException) -> Any:

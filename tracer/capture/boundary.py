@@ -9,7 +9,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -42,16 +42,26 @@ def new_step_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class ValueAnswer:
-    """A function's result as tagged JSON. `items` = it is the list a generator yielded."""
+    """A function's result as tagged JSON; of a generator, the list of what it yielded.
+
+    `form` is the recorded step's detail (`generator`, `returned`, `sent`, `abandoned`,
+    `awaitable`). After its items a generator raises `error` or, where it was cancelled, `hangs`.
+    `differs` is told (and raises) when it is used in another way than recorded.
+    """
 
     data: bytes
+    form: Mapping[str, JSON] = field(default_factory=dict)
+    error: ErrorInfo | None = None
+    hangs: bool = False
+    differs: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorAnswer:
-    """The recorded exception is raised again."""
+    """The recorded exception is raised again; `detail` is the recorded step's."""
 
     error: ErrorInfo
+    detail: Mapping[str, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,7 @@ class HttpAnswer:
     """A reply: content-decoded chunks, then `failure` (`{"type", "message"}`) if there is one.
 
     `complete` False: the recorded agent stopped reading here; `needs_more` is called (and raises)
-    when the re-executed one reads on.
+    when the re-executed one reads on. `hangs`: it was cancelled there, and hangs until it is again.
     """
 
     status: int
@@ -68,11 +78,14 @@ class HttpAnswer:
     complete: bool = True
     failure: dict[str, JSON] | None = None
     needs_more: Callable[[], None] | None = None
+    hangs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CancelledAnswer:
-    """The recorded step was cancelled: it hangs until it is cancelled again."""
+    """The recorded step was cancelled: it hangs until it is again. `detail` is that step's."""
+
+    detail: Mapping[str, JSON] = field(default_factory=dict)
 
 
 Answer = ValueAnswer | ErrorAnswer | HttpAnswer | CancelledAnswer
@@ -142,6 +155,15 @@ class StepHandler(Protocol):
 
     async def wait_async(self, decision: Decision, point: str) -> None: ...
 
+    async def hang(self, decision: Decision) -> None:
+        """Return never: the recorded step was cancelled here, as this one will be."""
+
+    def let_go(self, decision: Decision) -> None:
+        """An answer was closed before its end, as it was in the recording."""
+
+    def cannot(self, sentence: str) -> BaseException:
+        """End the re-execution because an answer can't be given; the exception to raise."""
+
     def check(self) -> None:
         """Raise the ReplayStop that already ended this re-execution, if one did."""
 
@@ -186,12 +208,14 @@ class OpenStep:
     scope: Scope
     span: Any = None
     ended: bool = False
+    value: bytes | None = None  # the result, once it has ended with one
 
     def end(self, status: str, **what: Any) -> None:
         """Record the end; once, later calls do nothing."""
         if self.ended:
             return
         self.ended = True
+        self.value = what.get("value")
         end = End(status, time.time_ns(), self.run.next_seq(), **what)
         self.run.recorder.step_ended(self, end)
         if self.span is not None:
@@ -214,6 +238,8 @@ class ActiveRun:
         self.template: Any = None  # runtime.Template of a re-execution
         self.spans: Any = None  # otel.Bridge, when someone listens
         self.snapshots: Any = None  # conversation.Snapshots, from the first model function on
+        self.is_program = False  # started by `tracer run`, not by a decorated call
+        self.outermost: list[OpenStep] = []  # agents that no other step encloses
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
         self.limits: list[Callable[[], None]] = []
         self.steps_begun = 0
@@ -246,6 +272,20 @@ class ActiveRun:
         if self.handler is not None:
             await self.handler.wait_async(decision, point)
 
+    async def hang(self, decision: Decision) -> None:
+        """Wait to be cancelled, as the recorded step was."""
+        if self.handler is not None:
+            await self.handler.hang(decision)
+
+    def let_go(self, decision: Decision) -> None:
+        """Say that an answer was closed before its end."""
+        if self.handler is not None:
+            self.handler.let_go(decision)
+
+    def cannot(self, sentence: str) -> BaseException:
+        """The exception to raise when an answer can't be given."""
+        return RuntimeError(sentence) if self.handler is None else self.handler.cannot(sentence)
+
     def decide(self, call: Call) -> Decision:
         """Ask the handler; without one every step is live."""
         return LIVE if self.handler is None else self.handler.decide(call)
@@ -270,6 +310,8 @@ class ActiveRun:
             sequence,
             inner,
         )
+        if call.kind == "agent" and scope.step_id is None:
+            self.outermost.append(step)
         if self.spans is not None:
             self.spans.started(step)
         self.recorder.step_started(step, call)

@@ -80,7 +80,7 @@ _submitting = threading.local()
 
 
 def _patch_submit() -> None:
-    original = ThreadPoolExecutor.submit
+    original: Any = ThreadPoolExecutor.submit
 
     @functools.wraps(original)
     def submit(self: Any, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

@@ -6,15 +6,15 @@ and still replays.
 """
 
 import zlib
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
 
 _DROPPED = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
 Headers = tuple[tuple[str, str], ...]
 
 
-class _Decoder(Protocol):
-    def __call__(self, data: bytes) -> bytes: ...
+_Decoder = Callable[[bytes], bytes]
 
 
 def decode_chunks(chunks: Sequence[bytes], headers: Headers) -> tuple[list[bytes], Headers]:
@@ -34,9 +34,11 @@ def decode_chunks(chunks: Sequence[bytes], headers: Headers) -> tuple[list[bytes
 
 def _decoder(coding: str) -> _Decoder | None:
     if coding in ("gzip", "x-gzip"):
-        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress
+        gzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        return lambda data: gzip.decompress(data)
     if coding == "deflate":
-        return zlib.decompressobj().decompress
+        plain = zlib.decompressobj()
+        return lambda data: plain.decompress(data)
     # Optional packages, present exactly when the client could ask for their encoding.
     if coding == "br":
         return _brotli()
@@ -46,23 +48,19 @@ def _decoder(coding: str) -> _Decoder | None:
 
 
 def _brotli() -> _Decoder | None:
-    module: Any
-    try:
-        import brotli as module
-    except ImportError:
+    for name in ("brotli", "brotlicffi"):
         try:
-            import brotlicffi as module
+            decoder: Any = import_module(name).Decompressor()
         except ImportError:
-            return None
-    decoder = module.Decompressor()
-    method = getattr(decoder, "process", None) or decoder.decompress
-    return lambda data: bytes(method(data))
+            continue
+        method = getattr(decoder, "process", None) or decoder.decompress
+        return lambda data: bytes(method(data))
+    return None
 
 
 def _zstd() -> _Decoder | None:
     try:
-        import zstandard
+        decoder: Any = import_module("zstandard").ZstdDecompressor().decompressobj()
     except ImportError:
         return None
-    decoder = zstandard.ZstdDecompressor().decompressobj()
     return lambda data: bytes(decoder.decompress(data))

@@ -1,8 +1,5 @@
 """One call of a decorated function, from its start to its end: the part all forms share."""
 
-import asyncio
-import builtins
-import sys
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,11 +17,13 @@ from tracer.capture.boundary import (
 )
 from tracer.capture.callsite import callsite
 from tracer.capture.conversation import Snapshots
-from tracer.capture.functions import Parameters, encode_result, error_info
+from tracer.capture.exceptions import error_info, error_state, is_cancel, make_exception
+from tracer.capture.functions import Parameters, encode_result, fidelity_of
 from tracer.capture.guard import report
 from tracer.capture.rebuild import rebuild, return_annotation
 from tracer.capture.values import encode
-from tracer.errors import ReplayedError, ReplayStop
+from tracer.capture.yields import Items, Playback
+from tracer.errors import ReplayStop
 from tracer.model.records import Effect, ErrorInfo, StepKind
 
 
@@ -42,11 +41,6 @@ class Spec:
 
     def __post_init__(self) -> None:
         self.parameters = Parameters(self.function)
-
-
-def is_cancel(error: BaseException) -> bool:
-    """Whether an exception is a cancellation, of asyncio or trio."""
-    return isinstance(error, asyncio.CancelledError) or type(error).__name__ == "Cancelled"
 
 
 class Frame:
@@ -78,21 +72,46 @@ class Frame:
             self.step.run.memo[self.memo_key] = result
         try:
             data, fidelity = encode_result(result, self.spec.function)
-            self.step.end("ok", value=data, fidelity=fidelity, detail=detail)
+            self.ended("ok", None, value=data, fidelity=fidelity, detail=detail)
         except ReplayStop:
             raise
         except Exception as error:
             report("recording a result", error)
 
-    def fail(self, error: BaseException) -> None:
-        """The function raised."""
+    def finish_items(
+        self, items: Items, *, returned: Any = None, abandoned: bool = False
+    ) -> None:
+        """The generator returned, or its consumer stopped reading."""
+        if self.memo_key is not None:
+            self.step.run.memo[self.memo_key] = items.values
         try:
+            made, detail = items.ended(returned=returned, abandoned=abandoned)
+            fidelity = fidelity_of(made, self.spec.function)
+            self.ended("ok", None, value=made.data, fidelity=fidelity, detail=detail)
+        except ReplayStop:
+            raise
+        except Exception as error:
+            report("recording a result", error)
+
+    def fail(self, error: BaseException, items: Items | None = None, **how: Any) -> None:
+        """The function raised; of a generator, after these items."""
+        try:
+            what: dict[str, Any] = {"detail": error_state(error) | how}
+            if items is not None:
+                made, detail = items.ended()
+                fidelity = fidelity_of(made, self.spec.function)
+                detail |= what["detail"]
+                what = {"value": made.data, "fidelity": fidelity, "detail": detail}
             status = "cancelled" if is_cancel(error) else "error"
-            self.step.end(status, error=error_info(error))
+            self.ended(status, error, error=error_info(error), **what)
         except ReplayStop:
             raise
         except Exception as fault:
             report("recording an error", fault)
+
+    def ended(self, status: str, cause: BaseException | None, **what: Any) -> None:
+        """Write the step's end; `cause` is the exception that ended it."""
+        self.step.end(status, **what)
 
     def answer(self) -> Any:
         """The recorded or substituted result: returned, or raised when it was an exception."""
@@ -102,15 +121,59 @@ class Frame:
             result = self.step.run.memo[self.memo_key]
             self.finish(result, repeated=True)
             return result
+        if isinstance(given, CancelledAnswer):  # of a function that can't be cancelled
+            given = ErrorAnswer(ErrorInfo("asyncio.exceptions.CancelledError", ""))
         if isinstance(given, ErrorAnswer):
-            self.step.end("error", error=given.error)
-            raise make_exception(given.error)
+            self.step.end("error", error=given.error, detail=dict(given.detail))
+            raise make_exception(given.error, dict(given.detail))
         assert isinstance(given, ValueAnswer)
-        self.step.end("ok", value=given.data, fidelity="exact")
-        result = rebuild(given.data, return_annotation(self.spec.function))
+        result = self._rebuilt(given)
+        self.step.end("ok", value=given.data, fidelity="exact", detail=dict(given.form))
         if self.memo_key is not None:
             self.step.run.memo[self.memo_key] = result
         return result
+
+    def playback(self) -> Playback:
+        """The recorded or substituted items of a generator."""
+        given = self.decision.answer
+        if not isinstance(given, ValueAnswer):  # a repeated call, or an exception
+            return Playback(ValueAnswer(b"[]"), self.answer())
+        items = self._rebuilt(given)
+        if not given.form.get("generator"):  # a substitute or stub: one item unless it is a list
+            items = items if isinstance(items, list) else [items]
+        return Playback(given, items)
+
+    def played(self, playback: Playback) -> Any:
+        """All items were given: what the generator returned; raises what it raised."""
+        given = self.decision.answer
+        if not isinstance(given, ValueAnswer):
+            return None
+        returned = playback.end()
+        self.let_go()
+        if given.error is not None:
+            raise make_exception(given.error, dict(given.form))
+        return returned
+
+    def let_go(self) -> None:
+        """Record the end of a generator that was answered, wherever its consumer stopped."""
+        given = self.decision.answer
+        if not isinstance(given, ValueAnswer):
+            return
+        status = "ok" if given.error is None else "error"
+        detail = dict(given.form)
+        self.step.run.let_go(self.decision)
+        self.step.end(
+            status, value=given.data, fidelity="exact", error=given.error, detail=detail
+        )
+
+    def _rebuilt(self, given: ValueAnswer) -> Any:
+        """The value in the user's own classes; ends the re-execution where they don't fit."""
+        try:
+            return rebuild(given.data, return_annotation(self.spec.function))
+        except ValueError as error:
+            raise self.step.run.cannot(
+                f"the recorded result of {self.spec.name} can't be given back: {error}"
+            ) from None
 
     @property
     def served(self) -> bool:
@@ -118,28 +181,15 @@ class Frame:
 
     @property
     def hangs(self) -> bool:
+        """Whether the recorded call was cancelled, so that this one waits to be."""
         return isinstance(self.decision.answer, CancelledAnswer)
 
-
-def make_exception(error: ErrorInfo) -> BaseException:
-    """A recorded exception to raise: its class if it is a builtin or already loaded, by its text.
-
-    A file can't make anything be imported here; unknown classes become ReplayedError.
-    """
-    module, _, name = error.type.rpartition(".")
-    holder = builtins if not module else sys.modules.get(module)
-    cls = getattr(holder, name, None)
-    if isinstance(cls, type) and issubclass(cls, Exception):
-        try:
-            made = cls(error.message)
-            if str(made) == error.message or cls.__module__ == "builtins":
-                return made
-        except Exception:  # a constructor that wants more than a text
-            pass
-        made = cls.__new__(cls, error.message)
-        made.args = (error.message,)
-        return made
-    return ReplayedError(error.type, error.message)
+    @property
+    def awaited(self) -> bool:
+        """Whether the recorded call handed back something to await."""
+        given = self.decision.answer
+        form = given.form if isinstance(given, ValueAnswer) else getattr(given, "detail", {})
+        return bool(form.get("awaitable"))
 
 
 def snapshots_of(run: ActiveRun) -> Snapshots:
@@ -203,6 +253,5 @@ __all__ = [
     "Spec",
     "begin_frame",
     "is_cancel",
-    "make_exception",
     "open_frame",
 ]

@@ -1,15 +1,13 @@
 """What a decorated function asks and gives: arguments by name, results as data."""
 
 import inspect
-import traceback
 from collections.abc import Callable
 from typing import Any
 
-from tracer.capture.rebuild import CannotRebuild, rebuild, return_annotation
-from tracer.capture.values import encode
-from tracer.model.records import ErrorInfo, Fidelity
+from tracer.capture.rebuild import rebuild, return_annotation
+from tracer.capture.values import Encoded, encode_whole
+from tracer.model.records import Fidelity
 
-_MAX_TRACEBACK = 20_000
 _BOUND = ("self", "cls")
 
 
@@ -81,31 +79,22 @@ class Parameters:
 def encode_result(value: Any, function: Callable[..., Any]) -> tuple[bytes, Fidelity]:
     """A result as tagged JSON, and how faithfully it can be given back.
 
-    `exact`: equal when decoded with the function's return annotation; `lossy`: decodable, but
-    equality could not be shown; `opaque`: can't be given back.
+    `exact`: the same when decoded with the function's return annotation; `lossy`: something comes
+    back as its base class; `opaque`: can't be given back.
     """
-    data, fidelity = encode(value)
-    if fidelity != "lossy":
-        return data, fidelity
-    try:
-        back = rebuild(data, return_annotation(function))
-        return data, "exact" if type(back) is type(value) and back == value else "lossy"
-    except CannotRebuild:
-        return data, "opaque"
-    except Exception:  # comparing the user's objects may do anything
-        return data, "lossy"
+    made = encode_whole(value)
+    return made.data, fidelity_of(made, function)
 
 
-def error_info(error: BaseException) -> ErrorInfo:
-    """An exception as data; its traceback keeps its end when it is too long."""
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+def fidelity_of(made: Encoded, function: Callable[..., Any]) -> Fidelity:
+    """Whether what was encoded can be given back as a result of this function: it is tried."""
+    if made.fidelity != "lossy":
+        return made.fidelity
     try:
-        message = str(error)
-    except Exception:  # a broken __str__ is the agent's business
-        message = "<no message>"
-    try:
-        text = "".join(traceback.format_exception(error))
-    except Exception:
-        text = ""
-    return ErrorInfo(name, message, text[-_MAX_TRACEBACK:])
+        back = rebuild(made.data, return_annotation(function))
+    except ValueError:
+        return "opaque"
+    if encode_whole(back).data != made.data:  # a field was lost on the way
+        return "opaque"
+    return "lossy" if made.degraded else "exact"
+

@@ -4,7 +4,7 @@ import functools
 import logging
 import sys
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from tracer.errors import ReplayStop
 
@@ -29,7 +29,7 @@ def report(where: str, error: BaseException) -> None:
         print(text + "the program goes on, this recording may lack a part", file=sys.stderr)
 
 
-def swallow(default: T) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def swallow(default: Any) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Decorator: a fault inside gives `default`. Control flow of a re-execution passes through."""
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
@@ -41,7 +41,7 @@ def swallow(default: T) -> Callable[[Callable[P, T]], Callable[P, T]]:
                 raise
             except BaseException as error:
                 report(function.__qualname__, error)
-                return default
+                return cast(T, default)
 
         return guarded
 

@@ -8,6 +8,7 @@ exporters then apply to the spans, never to the record.
 import json
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 from tracer import semconv
@@ -46,12 +47,12 @@ def _provider_for(endpoint: str) -> Any:
     global _own_provider
     if _own_provider is None:
         # Only who asks for OTLP export pays for loading the SDK and its exporter.
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        exporter = import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
         _own_provider = TracerProvider()
-        _own_provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
+        _own_provider.add_span_processor(BatchSpanProcessor(exporter.OTLPSpanExporter(endpoint)))
     return _own_provider
 
 

@@ -29,24 +29,31 @@ def return_annotation(function: Callable[..., Any]) -> Any:
 def rebuild(data: bytes, annotation: Any) -> Any:
     """The value of tagged JSON, its objects rebuilt by `annotation`.
 
-    Raises CannotRebuild when an object has no class in the annotation, ValueError for bad data.
+    Raises CannotRebuild when an object has no class in the annotation, or a class that has changed
+    so much that it can't be made; ValueError for bad data.
     """
-    return build(decode(data), annotation)
+    try:
+        return build(decode(data), annotation)
+    except CannotRebuild:
+        raise
+    except Exception as error:  # the user's own classes are called here
+        raise CannotRebuild(f"it can't be made again ({type(error).__name__}: {error})") from None
 
 
 def build(value: Any, hint: Any) -> Any:
+    """A decoded value with its objects rebuilt by a type hint. Raises CannotRebuild."""
     if isinstance(value, Opaque):
         raise CannotRebuild(f"a {value.class_name} could not be stored")
     if isinstance(value, Fields):
         return _build_object(value, hint)
     if isinstance(value, EnumMember):
-        for candidate in _candidates(hint):
-            if isinstance(candidate, type) and issubclass(candidate, enum.Enum):
-                return candidate[value.name]
-        raise CannotRebuild(f"the enum {value.class_name} is not in the return annotation")
+        return _build_enum(value, hint)
     if isinstance(value, list):
         inner = _argument(hint, list, 0)
         return [build(item, inner) for item in value]
+    if isinstance(value, set | frozenset):
+        inner = _argument(hint, type(value), 0)
+        return type(value)(build(item, inner) for item in value)
     if isinstance(value, tuple):
         hints = _arguments(hint, tuple)
         return tuple(
@@ -54,9 +61,22 @@ def build(value: Any, hint: Any) -> Any:
             for i, item in enumerate(value)
         )
     if isinstance(value, dict):
-        inner = _argument(hint, dict, 1)
-        return {key: build(item, inner) for key, item in value.items()}
+        key_hint, inner = _argument(hint, dict, 0), _argument(hint, dict, 1)
+        return {build(key, key_hint): build(item, inner) for key, item in value.items()}
     return value
+
+
+def _build_enum(value: EnumMember, hint: Any) -> Any:
+    for candidate in _candidates(hint):
+        if not (isinstance(candidate, type) and issubclass(candidate, enum.Enum)):
+            continue
+        if candidate.__qualname__ != value.class_name:
+            continue
+        try:  # combined flags have no name
+            return candidate[value.name]
+        except KeyError:
+            return candidate(value.value)
+    raise CannotRebuild(f"the enum {value.class_name} is not in the function's annotation")
 
 
 def _build_object(value: Fields, hint: Any) -> Any:
@@ -70,15 +90,14 @@ def _build_object(value: Fields, hint: Any) -> Any:
         if issubclass(candidate, tuple):
             return candidate(**built)
         if hasattr(candidate, "model_construct"):
-            return candidate.model_construct(**built)
-    raise CannotRebuild(
-        f"it holds a {value.class_name}, which the function's return annotation does not name"
-    )
+            given = set(built) if value.given is None else set(value.given)
+            return candidate.model_construct(_fields_set=given, **built)
+    raise CannotRebuild(f"it holds a {value.class_name}, which the function's annotation does not name")
 
 
 def _make_dataclass(cls: type, values: dict[str, Any]) -> Any:
     # Field by field, not through __init__: what the constructor computes was already computed.
-    made = object.__new__(cls)
+    made: Any = object.__new__(cls)
     for name, item in values.items():
         object.__setattr__(made, name, item)
     return made

@@ -109,7 +109,8 @@ class StoreRecorder:
             return False
         item = self._unpriced.pop(0)
         cost = price(item.model, item.provider, item.usage, item.at_ns)
-        writer.set_cost(item.run_id, item.n, cost)
+        if cost is not None:
+            writer.set_cost(item.run_id, item.n, cost)
         tally = self.tallies.get(item.run_id)
         if tally is not None:
             tally.unpriced += cost is None
@@ -123,6 +124,10 @@ class StoreRecorder:
         except MissingBase:
             self._splitter.forget()
             writer.start_step(self._start_record(step, call))
+        if step.run.is_program and step.run.outermost[:1] == [step]:
+            # A program's own input is its argv; what its agent was asked says more in a list.
+            reading = self._readings[step.run.id, step.n]
+            writer.update_run(step.run.id, input_text=redact.text(reading.summary))
 
     def _start_record(self, step: OpenStep, call: StepCall) -> StepStart:
         body = identity.split(call, self._splitter)
@@ -175,7 +180,7 @@ class StoreRecorder:
         tally = self.tallies.setdefault(step.run.id, Tally())
         if record.status == "error" and not step.call.kind == "agent":
             tally.error_step = step.n
-        self._plan_price(record, step, started, tally)
+        record = self._plan_price(record, step, started, tally)
         writer.end_step(record)
 
     def _with_reading(
@@ -197,16 +202,19 @@ class StoreRecorder:
 
     def _plan_price(
         self, record: StepEnd, step: OpenStep, started: StartReading, tally: Tally
-    ) -> None:
-        # Only what was really asked now costs anything.
-        if record.usage is None or step.decision.source != "live":
-            return
+    ) -> StepEnd:
+        """Queue a model call for its price; one that was not really asked now cost nothing."""
+        if record.usage is None:
+            return record
+        if step.decision.source != "live":
+            return replace(record, cost_usd=0.0)
         tally.tokens += (record.usage.input_tokens or 0) + (record.usage.output_tokens or 0)
         model = record.model or started.model
         at = step.started_ns or time.time_ns()
         self._unpriced.append(
             _Unpriced(step.run.id, step.n, model, started.provider, record.usage, at)
         )
+        return record
 
 
 def _input_payload(

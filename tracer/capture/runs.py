@@ -7,7 +7,7 @@ from typing import Any
 from tracer.capture import agents, runtime
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun
-from tracer.capture.functions import error_info
+from tracer.capture.exceptions import error_info
 from tracer.capture.values import encode
 from tracer.model.records import JSON
 
@@ -28,12 +28,20 @@ class ProgramRun:
 def open_program(name: str, args: list[str], entry: dict[str, JSON]) -> ProgramRun:
     """Start the run of a program."""
     given, _ = encode({"argv": args})
-    return ProgramRun(runtime.open_run(name, given, entry))
+    run = runtime.open_run(name, given, entry)
+    run.is_program = True
+    return ProgramRun(run)
 
 
 def close_program(program: ProgramRun, status: int, error: BaseException | None) -> None:
-    """End it: `ok` for exit status 0, `stopped` for Ctrl-C, `error` for anything else."""
-    output, _ = encode({"exit_status": status})
+    """End it: `ok` for exit status 0, `stopped` for Ctrl-C, `error` for anything else.
+
+    The output is what its agent returned when there was just one, else the exit status.
+    """
+    agents_run = program.run.outermost
+    output = agents_run[0].value if len(agents_run) == 1 else None
+    if output is None:
+        output, _ = encode({"exit_status": status})
     info = None
     state: Any = "ok"
     if error is not None:

@@ -22,15 +22,23 @@ from typing import Any
 from tracer.model.records import Fidelity
 
 MAX_DEPTH = 64
+MAX_NODES = 1_000_000
 MAX_REPR = 200
 _PLAIN = (str, int, bool, type(None))
 
 
 class _Encoder:
-    """One encoding; remembers whether something in it was an object or could not be encoded."""
+    """One encoding; remembers whether something in it was an object or could not be encoded.
+
+    `degraded`: something was stored as less than it was (a subclass as its base), so what comes
+    back is equal at best.
+    """
 
     def __init__(self) -> None:
         self.fidelity: Fidelity = "exact"
+        self.degraded = False
+        self._nodes = 0
+        self._around: set[int] = set()  # the containers around the value being encoded
 
     def encode(self, value: Any, depth: int = 0) -> Any:
         kind = type(value)
@@ -38,18 +46,30 @@ class _Encoder:
             return value
         if kind is float:
             return value if math.isfinite(value) else {"$t": "float", "v": repr(value)}
-        if depth > MAX_DEPTH:
-            return self._opaque(value)
+        tagged = _SIMPLE.get(kind)
+        if tagged is not None:
+            return tagged(value)
+        self._nodes += 1
+        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
+            return self._opaque(value, "<too deep or too large>")
+        if id(value) in self._around:
+            return self._opaque(value, "<contains itself>")
+        self._around.add(id(value))
+        tree = self._container(value, kind, depth)
+        self._around.discard(id(value))
+        return tree
+
+    def _container(self, value: Any, kind: type, depth: int) -> Any:
         if kind is list:
             return [self.encode(item, depth + 1) for item in value]
         if kind is dict:
             return self._mapping(value, depth)
-        tagged = _SIMPLE.get(kind)
-        if tagged is not None:
-            return tagged(value)
-        if kind in (tuple, set, frozenset):
+        if kind is tuple:
+            return {"$t": "tuple", "v": [self.encode(item, depth + 1) for item in value]}
+        if kind in (set, frozenset):
             items = [self.encode(item, depth + 1) for item in value]
-            return {"$t": kind.__name__, "v": items}
+            # A set has no order of its own: equal sets get equal bytes, whatever the hash seed.
+            return {"$t": kind.__name__, "v": sorted(items, key=json.dumps)}
         return self._object(value, depth)
 
     def _mapping(self, value: dict[Any, Any], depth: int) -> Any:
@@ -67,29 +87,49 @@ class _Encoder:
             inner = self.encode(value.value, depth + 1)
             return {"$t": "enum", "c": type(value).__qualname__, "n": value.name, "v": inner}
         if isinstance(value, pathlib.PurePath):
+            if type(value) is not type(pathlib.Path()):
+                self._degrade()
             return {"$t": "path", "v": str(value)}
+        if type(value) in (datetime.datetime, datetime.time):
+            return self._time(value)
         fields = _fields_of(value)
         if fields is None:
             return self._subclass(value, depth)
         self._lower("lossy")
         encoded = {name: self.encode(item, depth + 1) for name, item in fields.items()}
-        return {"$t": "object", "c": type(value).__qualname__, "v": encoded}
+        tree = {"$t": "object", "c": type(value).__qualname__, "v": encoded}
+        given = getattr(value, "model_fields_set", None)
+        if isinstance(given, set) and given != set(fields):
+            # pydantic models remember what was set; SDKs send only that.
+            tree["s"] = sorted(given)
+        return tree
+
+    def _time(self, value: Any) -> Any:
+        # A zone's name and the second of two equal hours are not in the ISO form.
+        if value.fold or not isinstance(value.tzinfo, datetime.timezone | None):
+            self._degrade()
+        return {"$t": type(value).__name__, "v": value.isoformat()}
 
     def _subclass(self, value: Any, depth: int) -> Any:
         """An instance of a subclass of a JSON type (numpy scalar, defaultdict) as its base."""
-        for base in (str, bool, int, float, dict, list):
+        bases: tuple[Any, ...] = (str, int, float, dict, list)
+        for base in bases:
             if isinstance(value, base):
-                self._lower("lossy")
+                self._degrade()
                 return self.encode(base(value), depth + 1)
         return self._opaque(value)
 
-    def _opaque(self, value: Any) -> Any:
+    def _opaque(self, value: Any, said: str | None = None) -> Any:
         self.fidelity = "opaque"
         try:
-            text = repr(value)[:MAX_REPR]
+            text = said or repr(value)[:MAX_REPR]
         except Exception:  # a broken __repr__ is the agent's business, not a fault of ours
             text = "<no repr>"
         return {"$t": "opaque", "c": type(value).__qualname__, "v": text}
+
+    def _degrade(self) -> None:
+        self.degraded = True
+        self._lower("lossy")
 
     def _lower(self, to: Fidelity) -> None:
         if self.fidelity == "exact":
@@ -99,9 +139,7 @@ class _Encoder:
 _SIMPLE: dict[type, Callable[[Any], Any]] = {
     bytes: lambda v: {"$t": "bytes", "v": base64.b64encode(v).decode()},
     bytearray: lambda v: {"$t": "bytearray", "v": base64.b64encode(v).decode()},
-    datetime.datetime: lambda v: {"$t": "datetime", "v": v.isoformat()},
     datetime.date: lambda v: {"$t": "date", "v": v.isoformat()},
-    datetime.time: lambda v: {"$t": "time", "v": v.isoformat()},
     datetime.timedelta: lambda v: {"$t": "timedelta", "v": [v.days, v.seconds, v.microseconds]},
     decimal.Decimal: lambda v: {"$t": "decimal", "v": str(v)},
     uuid.UUID: lambda v: {"$t": "uuid", "v": str(v)},
@@ -121,20 +159,37 @@ def _fields_of(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def encode(value: Any) -> tuple[bytes, Fidelity]:
-    """Tagged JSON of a value, as UTF-8, and how much of it survives.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Encoded:
+    """Tagged JSON as UTF-8; `fidelity` and `degraded` as in `encode` and `_Encoder`."""
 
-    `exact`: decodes to an equal value by itself; `lossy`: objects inside need the annotation of
-    the function that returned them; `opaque`: something inside could not be stored. Never raises.
-    """
+    data: bytes
+    fidelity: Fidelity
+    degraded: bool = False
+
+
+def encode_whole(value: Any) -> Encoded:
+    """`encode`, with all that is known of it. Never raises."""
     encoder = _Encoder()
     try:
         tree = encoder.encode(value)
         text = json.dumps(tree, ensure_ascii=False, separators=(",", ":"))
-        return text.encode("utf-8", "surrogatepass"), encoder.fidelity
+        data = text.encode("utf-8", "surrogatepass")
+        return Encoded(data, encoder.fidelity, encoder.degraded)
     except Exception:  # mutated while being read by another thread, a hostile __getattr__, ...
         fallback = {"$t": "opaque", "c": type(value).__qualname__, "v": "<could not be read>"}
-        return json.dumps(fallback).encode(), "opaque"
+        return Encoded(json.dumps(fallback).encode(), "opaque")
+
+
+def encode(value: Any) -> tuple[bytes, Fidelity]:
+    """Tagged JSON of a value, as UTF-8, and how much of it survives.
+
+    `exact`: decodes to an equal value by itself; `lossy`: objects inside need the annotation of
+    the function that returned them, or come back as their base class; `opaque`: something inside
+    could not be stored. Never raises.
+    """
+    made = encode_whole(value)
+    return made.data, made.fidelity
 
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {
@@ -157,6 +212,7 @@ class Fields:
 
     class_name: str
     fields: dict[str, Any]
+    given: frozenset[str] | None = None  # of a pydantic model: the fields that were set
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -207,7 +263,8 @@ def _decode(tree: Any) -> Any:
     if tag == "enum":
         return EnumMember(str(tree["c"]), str(tree["n"]), _decode(value))
     if tag == "object":
-        return Fields(str(tree["c"]), {key: _decode(item) for key, item in value.items()})
+        given = None if "s" not in tree else frozenset(map(str, tree["s"]))
+        return Fields(str(tree["c"]), {k: _decode(item) for k, item in value.items()}, given)
     if tag == "opaque":
         return Opaque(str(tree["c"]), str(value))
     raise ValueError(f"unknown tag {tag!r}")
@@ -216,10 +273,9 @@ def _decode(tree: Any) -> Any:
 def plain(data: bytes) -> Any:
     """Tagged JSON as plain JSON for people and `--json`: tags become what they stand for."""
     try:
-        tree = json.loads(data.decode("utf-8", "surrogatepass"))
-    except (ValueError, RecursionError):
+        return _plain(json.loads(data.decode("utf-8", "surrogatepass")))
+    except (ValueError, TypeError, RecursionError):  # damaged or hostile
         return data.decode("utf-8", "replace")
-    return _plain(tree)
 
 
 def _plain(tree: Any) -> Any:

@@ -5,7 +5,9 @@ import inspect
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any
 
+from tracer.capture.boundary import ValueAnswer
 from tracer.capture.frames import Frame, Spec, open_frame
+from tracer.capture.yields import Items, Playback, thrown_token, token
 
 Open = Callable[[Spec, tuple[Any, ...], dict[str, Any]], Frame | None]
 
@@ -31,6 +33,8 @@ def _wrap_plain(spec: Spec, opener: Open) -> Callable[..., Any]:
         if frame is None:
             return function(*args, **kwargs)
         if frame.served:
+            if frame.awaited:
+                return _served(frame)
             frame.step.run.wait(frame.decision)
             return frame.answer()
         frame.enter()
@@ -43,23 +47,23 @@ def _wrap_plain(spec: Spec, opener: Open) -> Callable[..., Any]:
         frame.leave()
         if inspect.iscoroutine(result):
             # A plain function that hands back a coroutine: the step ends when that does.
-            return _await(frame, result)
+            return _await(frame, result, awaitable=True)
         frame.finish(result)
         return result
 
     return wrapper
 
 
-async def _await(frame: Frame, awaitable: Coroutine[Any, Any, Any]) -> Any:
+async def _await(frame: Frame, work: Coroutine[Any, Any, Any], **detail: Any) -> Any:
     frame.enter()
     try:
-        result = await awaitable
+        result = await work
     except BaseException as error:
         frame.leave()
-        frame.fail(error)
+        frame.fail(error, **detail)
         raise
     frame.leave()
-    frame.finish(result)
+    frame.finish(result, **detail)
     return result
 
 
@@ -81,6 +85,8 @@ def _wrap_coroutine(spec: Spec, opener: Open) -> Callable[..., Any]:
 async def _served(frame: Frame) -> Any:
     try:
         await frame.step.run.wait_async(frame.decision)
+        if frame.hangs:
+            await frame.step.run.hang(frame.decision)
     except BaseException as error:  # cancelled while it hung, as it was when recorded
         frame.fail(error)
         raise
@@ -96,17 +102,32 @@ def _wrap_generator(spec: Spec, opener: Open) -> Callable[..., Any]:
         if frame is None:
             return (yield from function(*args, **kwargs))
         if frame.served:
-            frame.step.run.wait(frame.decision)
-            yield from frame.answer()
-            return None
+            return (yield from _replay_items(frame))
         return (yield from _drive(frame, function(*args, **kwargs)))
 
     return wrapper
 
 
+def _replay_items(frame: Frame) -> Generator[Any, Any, Any]:
+    """A recorded generator again; it is held back only at its end, items have no order."""
+    playback = frame.playback()
+    for item in playback.items:
+        try:
+            sent = yield item
+        except GeneratorExit:
+            frame.let_go()
+            raise
+        except BaseException as error:
+            playback.took(thrown_token(error))
+        else:
+            playback.took(token(sent))
+    frame.step.run.wait(frame.decision, "end")
+    return frame.played(playback)
+
+
 def _drive(frame: Frame, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
     """Run a generator step by step, its scope current only while its own code runs."""
-    items: list[Any] = []
+    items = Items()
     resume: Callable[[], Any] = functools.partial(next, generator)
     while True:
         frame.enter()
@@ -114,36 +135,38 @@ def _drive(frame: Frame, generator: Generator[Any, Any, Any]) -> Generator[Any, 
             item = resume()
         except StopIteration as stop:
             frame.leave()
-            frame.finish(items, generator=True)
+            frame.finish_items(items, returned=stop.value)
             return stop.value
         except BaseException as error:
             frame.leave()
-            frame.fail(error)
+            frame.fail(error, items)
             raise
         frame.leave()
-        items.append(item)
+        items.gave(item)
         try:
             sent = yield item
         except GeneratorExit:
             _close(frame, generator, items)
             raise
         except BaseException as error:
+            items.took(thrown_token(error))
             resume = functools.partial(generator.throw, error)
         else:
+            items.took(token(sent))
             resume = functools.partial(generator.send, sent)
 
 
-def _close(frame: Frame, generator: Generator[Any, Any, Any], items: list[Any]) -> None:
+def _close(frame: Frame, generator: Generator[Any, Any, Any], items: Items) -> None:
     """The consumer stopped reading: let the generator clean up, then record what it gave."""
     frame.enter()
     try:
         generator.close()
     except BaseException as error:
         frame.leave()
-        frame.fail(error)
+        frame.fail(error, items)
         raise
     frame.leave()
-    frame.finish(items, generator=True, abandoned=True)
+    frame.finish_items(items, abandoned=True)
 
 
 def _wrap_async_generator(spec: Spec, opener: Open) -> Callable[..., Any]:
@@ -153,8 +176,18 @@ def _wrap_async_generator(spec: Spec, opener: Open) -> Callable[..., Any]:
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         frame = opener(spec, args, kwargs)
         if frame is not None and frame.served:
-            for item in await _served(frame):
-                yield item
+            replayed = _AsyncReplay(frame)
+            for item in await replayed.items():
+                try:
+                    sent = yield item
+                except GeneratorExit:
+                    frame.let_go()
+                    raise
+                except BaseException as error:
+                    replayed.took(thrown_token(error))
+                else:
+                    replayed.took(token(sent))
+            await replayed.end()
             return
         drive = _AsyncDrive(frame, function(*args, **kwargs))
         resume = functools.partial(drive.generator.asend, None)
@@ -165,11 +198,45 @@ def _wrap_async_generator(spec: Spec, opener: Open) -> Callable[..., Any]:
                 await drive.close()
                 raise
             except BaseException as error:
+                drive.items.took(thrown_token(error))
                 resume = functools.partial(drive.generator.athrow, error)
             else:
+                drive.items.took(token(sent))
                 resume = functools.partial(drive.generator.asend, sent)
 
     return wrapper
+
+
+class _AsyncReplay:
+    """A recorded async generator again; it is held back only at its end."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._playback: Playback | None = None
+
+    async def items(self) -> list[Any]:
+        if self._frame.hangs:  # cancelled before its first item
+            await _served(self._frame)
+        self._playback = self._frame.playback()
+        return self._playback.items
+
+    def took(self, what: Any) -> None:
+        assert self._playback is not None
+        self._playback.took(what)
+
+    async def end(self) -> None:
+        """Raise what it raised, or hang as it did."""
+        frame, run = self._frame, self._frame.step.run
+        assert self._playback is not None
+        given = frame.decision.answer
+        if isinstance(given, ValueAnswer) and given.hangs:
+            try:
+                await run.hang(frame.decision)
+            except BaseException as error:
+                frame.fail(error)
+                raise
+        await run.wait_async(frame.decision, "end")
+        frame.played(self._playback)
 
 
 class _AsyncDrive:
@@ -179,7 +246,7 @@ class _AsyncDrive:
         self.frame = frame
         self.generator = generator
         self.item: Any = None
-        self._items: list[Any] = []
+        self.items = Items()
 
     async def advance(self, resume: Callable[[], Any]) -> bool:
         """Run to the next item; False at the end. The generator's exceptions pass."""
@@ -196,20 +263,28 @@ class _AsyncDrive:
             raise
         if frame is not None:
             frame.leave()
-            self._items.append(self.item)
+            self.items.gave(self.item)
         return True
 
     async def close(self) -> None:
         """The consumer stopped reading."""
-        await self.generator.aclose()
-        if self.frame is not None:
-            self.frame.finish(self._items, generator=True, abandoned=True)
+        if self.frame is None:
+            await self.generator.aclose()
+            return
+        self.frame.enter()
+        try:
+            await self.generator.aclose()
+        except BaseException as error:
+            self._end(error)
+            raise
+        self.frame.leave()
+        self.frame.finish_items(self.items, abandoned=True)
 
     def _end(self, error: BaseException | None) -> None:
         if self.frame is None:
             return
         self.frame.leave()
         if error is None:
-            self.frame.finish(self._items, generator=True)
+            self.frame.finish_items(self.items)
         else:
-            self.frame.fail(error)
+            self.frame.fail(error, self.items)

@@ -1,1 +1,5 @@
-"""The commands: words, exit codes, progress. One command a file; `main.py` finds them."""
+"""The `tracer` command: words, tables, exit codes, progress. One command a file.
+
+A command's file is imported when the command is called, so `tracer run` starts as light as the
+program it runs.
+"""

@@ -1,14 +1,19 @@
 """`tracer fork`: the agent's code again from one step, with another answer there."""
 
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
-from tracer.cli.options import db_option, entry_options, json_option, open_store
+from tracer.cli.options import (
+    db_option,
+    entry_options,
+    json_option,
+    open_store,
+    parse_json,
+    script_words,
+)
 from tracer.cli.reexecute import reexecute, split_tools
 from tracer.errors import BadFileError, UsageError
 from tracer.replay.session import ReplaySpec
@@ -50,13 +55,18 @@ MAX_RESPONSE_BYTES = 16 << 20
     help="recorded, ask, live, block or stub:JSON for a tool after the step; NAME may be *.",
 )
 @click.option(
-    "--max-live-calls", type=int, default=100, show_default=True, help="Stop after so many."
+    "--max-live-calls",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Stop after so many calls for real.",
 )
 @click.option("--reason", metavar="TEXT", help="Why, kept with the new run.")
 @entry_options
 @json_option
 @db_option
-def command(run: str, as_json: bool, **given: Any) -> None:
+def command(run: str, as_json: bool, **given: Any) -> int:
     """Re-execute RUN from a step with a substitute for its answer.
 
     What came before is served from the recording; what comes after is real. A tool that may
@@ -65,9 +75,8 @@ def command(run: str, as_json: bool, **given: Any) -> None:
     substitute = _substitute(given)
     if given["step"] is None and given["model_call"] is None:
         raise UsageError("name the step whose answer changes: --step N or --model-call K")
-    step: str | int | None = given["step"]
+    step: str | None = given["step"]
     after: Literal["live", "recorded", "ask"] = given["after"]
-    script = given["script"]
     with open_store() as store:
         found = store.find_run(run)
     spec = ReplaySpec(
@@ -77,12 +86,12 @@ def command(run: str, as_json: bool, **given: Any) -> None:
         substitute,
         after,
         split_tools(given["tools"]),
-        tuple(shlex.split(script)) if script is not None else None,
+        script_words(given["script"]),
         given["entry"],
         given["max_live_calls"],
         given["reason"],
     )
-    sys.exit(reexecute(spec, as_json))
+    return reexecute(spec, as_json)
 
 
 def _substitute(given: dict[str, Any]) -> Substitute:
@@ -108,14 +117,6 @@ def _substitute(given: dict[str, Any]) -> Substitute:
     if kind == "error":
         return Substitute("error", error=given["error"])
     return Substitute("text", text=given["text"])
-
-
-def parse_json(text: str, option: str) -> Any:
-    """JSON of an option. Raises UsageError that says where it breaks."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{option}: this is not JSON ({error}): {text[:80]}") from None
 
 
 def _read_response(path: str) -> Any:

@@ -1,19 +1,23 @@
 """What `replay` and `fork` share: start the child, wait, say what came of it."""
 
 import json
-import sys
+from collections import Counter
 from typing import Any
 
 from tracer.cli.options import open_store
+from tracer.cli.output import say, write_json
+from tracer.cli.text import cut
+from tracer.errors import NotFoundError, UsageError
 from tracer.interchange.run_json import run_json
 from tracer.replay.session import Outcome, Plan, ReplaySpec, plan, start, wait_interruptible
 from tracer.store.reading import Store
 
+_SHOWN_CHANGES = 5
+_SHOWN_TEXT = 400
+
 
 def split_tools(given: tuple[str, ...]) -> dict[str, str]:
     """`NAME=POLICY` words as a mapping. Raises UsageError."""
-    from tracer.errors import UsageError
-
     tools: dict[str, str] = {}
     for word in given:
         name, sign, policy = word.partition("=")
@@ -28,23 +32,21 @@ def reexecute(spec: ReplaySpec, as_json: bool) -> int:
     with open_store() as store:
         planned = plan(store, spec)
     for warning in planned.warnings:
-        print(f"tracer: note: {warning}", file=sys.stderr)
+        say(f"tracer: note: {warning}")
     child = start(planned, output="stderr" if as_json else "inherit")
     outcome = wait_interruptible(child)
+    if outcome.message is not None:
+        say(f"tracer: {outcome.message}")
     with open_store() as store:
         if as_json:
-            print(json.dumps(_document(store, outcome), ensure_ascii=False, indent=2))
+            write_json(_document(store, outcome))
         else:
             _say(store, planned, outcome)
-    if as_json and outcome.message is not None:
-        print(f"tracer: {outcome.message}", file=sys.stderr)
     return outcome.exit_code
 
 
 def _document(store: Store, outcome: Outcome) -> dict[str, Any]:
     """The new run's object, or just what is known when no run was started."""
-    from tracer.errors import NotFoundError
-
     try:
         found = run_json(store, store.find_run(outcome.run_id), steps=True)
     except NotFoundError:
@@ -57,32 +59,34 @@ def _document(store: Store, outcome: Outcome) -> dict[str, Any]:
 
 
 def _say(store: Store, planned: Plan, outcome: Outcome) -> None:
-    """One line that says what happened, then the divergence if there is one."""
-    from tracer.errors import NotFoundError
-
-    if outcome.message is not None:
-        print(f"tracer: {outcome.message}", file=sys.stderr)
+    """The first divergence if there is one, then one line on the new run."""
     for item in outcome.divergences[:1]:
-        for change in item["diff"][:5]:
-            print(f"  {change['path']}", file=sys.stderr)
-            print(f"  - {_line(change['old'])}", file=sys.stderr)
-            print(f"  + {_line(change['new'])}", file=sys.stderr)
+        for change in item["diff"][:_SHOWN_CHANGES]:
+            say(f"  {change['path']}")
+            for sign, key in (("-", "old"), ("+", "new")):
+                if key in change:
+                    say(f"  {sign} {_shown(change[key])}")
     if len(outcome.divergences) > 1:
-        more = len(outcome.divergences) - 1
-        print(f"  and {more} more, probably because of the first", file=sys.stderr)
+        say(f"  and {len(outcome.divergences) - 1} more, probably because of the first")
     try:
         run = store.find_run(outcome.run_id)
     except NotFoundError:
         return
-    sources: dict[str, int] = {}
-    for step in store.steps(run.id):
-        if step.kind in ("model", "tool", "http", "step"):
-            sources[step.source] = sources.get(step.source, 0) + 1
-    counts = ", ".join(f"{count} {source}" for source, count in sources.items())
+    sources = Counter(
+        step.source
+        for step in store.steps(run.id)
+        if step.kind in ("model", "tool", "http", "step")
+    )
+    counts = ", ".join(f"{number} {source}" for source, number in sources.items())
+    parent = planned.run.id[:8]
     what = "replay" if planned.step is None else f"fork at step {planned.step.n}"
-    print(f"run {run.id[:8]} · {what} of {planned.run.id[:8]} · {run.status} · {counts}", file=sys.stderr)
+    say(
+        f"run {run.id[:8]} · {what} of {parent} · {run.status} · {counts} · "
+        f"tracer diff {parent} {run.id[:8]}"
+    )
 
 
-def _line(value: Any) -> str:
+def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 400 else text[:400] + "…"
+    kept, left_out = cut(text, _SHOWN_TEXT)
+    return kept + ("…" if left_out else "")

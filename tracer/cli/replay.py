@@ -1,11 +1,8 @@
 """`tracer replay`: the agent's code again, every answer from the recording."""
 
-import shlex
-import sys
-
 import click
 
-from tracer.cli.options import db_option, entry_options, json_option, open_store
+from tracer.cli.options import db_option, entry_options, json_option, open_store, script_words
 from tracer.cli.reexecute import reexecute
 from tracer.replay.session import ReplaySpec
 
@@ -15,7 +12,7 @@ from tracer.replay.session import ReplaySpec
 @entry_options
 @json_option
 @db_option
-def command(run: str, script: str | None, entry: str | None, as_json: bool) -> None:
+def command(run: str, script: str | None, entry: str | None, as_json: bool) -> int:
     """Re-execute RUN with every model and tool answer served from the recording.
 
     Needs no key and no network. Exit code 0: as recorded (also when it failed as recorded);
@@ -24,5 +21,4 @@ def command(run: str, script: str | None, entry: str | None, as_json: bool) -> N
     """
     with open_store() as store:
         found = store.find_run(run)
-    words = tuple(shlex.split(script)) if script is not None else None
-    sys.exit(reexecute(ReplaySpec(found.id, script=words, function=entry), as_json))
+    return reexecute(ReplaySpec(found.id, script=script_words(script), function=entry), as_json)

@@ -8,11 +8,28 @@ from tracer.capture import config
 from tracer.cli.options import db_option
 from tracer.errors import UsageError
 
+_WITH_VALUE = ("--tool", "--workspace", "--db")
 
-@click.command(
-    "run",
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-)
+
+class RunCommand(click.Command):
+    """Options end where the program begins: what follows its name is the program's own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, end_options(args))
+
+
+def end_options(args: list[str]) -> list[str]:
+    """The arguments with `--` put where Python too would stop reading options."""
+    at = 0
+    while at < len(args) and args[at].startswith("-") and args[at] not in ("-", "--"):
+        if args[at].startswith("-m"):
+            end = at + (2 if args[at] == "-m" else 1)
+            return [*args[:end], "--", *args[end:]]
+        at += 2 if args[at] in _WITH_VALUE else 1
+    return [*args[:at], "--", *args[at:]] if args[at : at + 1] != ["--"] else args
+
+
+@click.command("run", cls=RunCommand)
 @click.option("-m", "module", metavar="MODULE", help="Run a module, as `python -m` does.")
 @click.option(
     "--per-agent", is_flag=True, help="Each outermost decorated call is a run of its own."
@@ -36,15 +53,15 @@ def command(
     what was recorded; TRACER_QUIET=1 silences it.
     """
     _refuse_later_options(tools, workspace)
-    # Loaded here: what follows is the user's program, and it should find little else loaded.
+    if module is None and not words:
+        raise UsageError("name a program: tracer run SCRIPT [ARGS], or tracer run -m MODULE [ARGS]")
+    # Loaded here, so that an error in the options above is said at once.
     from tracer.replay.program import run_program
 
-    if module is None and not words:
-        raise UsageError("name a program: tracer run SCRIPT [ARGS], or tracer run -m MODULE")
     target = module if module is not None else words[0]
     arguments = list(words if module is not None else words[1:])
     if not config.get().enabled:
-        print("tracer: TRACER_DISABLED is set, nothing is recorded", file=sys.stderr)
+        click.echo("tracer: TRACER_DISABLED is set, nothing is recorded", err=True)
     status = run_program(target, arguments, as_module=module is not None, per_agent=per_agent)
     sys.exit(status)
 
@@ -56,6 +73,6 @@ def _refuse_later_options(tools: tuple[str, ...], workspace: str | None) -> None
         )
     if workspace is not None:
         raise UsageError(
-            "--workspace is not there yet: a fork does not restore files, so fork where the files "
+            "--workspace is not there yet: a fork restores no files, so fork where the files "
             "are as they were"
         )

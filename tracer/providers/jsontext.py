@@ -43,6 +43,14 @@ def _is_shallow(value: Any) -> bool:
     return False
 
 
+# Made once: json.loads and json.dumps make one a call when given options.
+_LENIENT = json.JSONDecoder(parse_float=_finite, parse_constant=lambda _: None)
+_STRICT = json.JSONDecoder(parse_float=_strictly_finite, parse_constant=_no_constant)
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str)
+_ASCII = json.JSONEncoder(separators=(",", ":"), default=str)
+_SORTED = json.JSONEncoder(sort_keys=True, default=str)
+
+
 def loads(data: bytes | str, *, strict: bool = False) -> Any:
     """The JSON value of `data`; NaN and infinities are read as None, or refused when `strict`.
 
@@ -50,21 +58,17 @@ def loads(data: bytes | str, *, strict: bool = False) -> Any:
     walks or writes the value again must not run out of stack.
     """
     try:
-        if strict:
-            value = json.loads(data, parse_float=_strictly_finite, parse_constant=_no_constant)
-        else:
-            value = json.loads(data, parse_float=_finite, parse_constant=lambda _: None)
+        text = data if isinstance(data, str) else data.decode(json.detect_encoding(data))
+        value = (_STRICT if strict else _LENIENT).decode(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    if isinstance(value, dict | list) and not _is_surely_shallow(data) and not _is_shallow(value):
+    if isinstance(value, dict | list) and not _is_surely_shallow(text) and not _is_shallow(value):
         raise ValueError("nested too deeply")
     return value
 
 
-def _is_surely_shallow(data: bytes | str) -> bool:
-    if isinstance(data, bytes):
-        return data.count(b"{") + data.count(b"[") <= MAX_DEPTH
-    return data.count("{") + data.count("[") <= MAX_DEPTH
+def _is_surely_shallow(text: str) -> bool:
+    return text.count("{") + text.count("[") <= MAX_DEPTH
 
 
 def load_object(data: bytes | str) -> JsonObject | None:
@@ -78,17 +82,17 @@ def load_object(data: bytes | str) -> JsonObject | None:
 
 def dumps(value: Any) -> str:
     """Compact JSON, with characters outside ASCII as they are wherever UTF-8 can hold them."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    text = _COMPACT.encode(value)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:  # a lone surrogate, legal in JSON as an escape
-        return json.dumps(value, separators=(",", ":"), default=str)
+        return _ASCII.encode(value)
     return text
 
 
 def canonical(value: Any) -> str:
     """Text that two values share exactly when they are the same JSON, whatever the key order."""
-    return json.dumps(value, sort_keys=True, default=str)
+    return _SORTED.encode(value)
 
 
 def same_json(left: Any, right: Any) -> bool:

@@ -73,7 +73,9 @@ class _Reader:
         lay_over(self._value, {k: v for k, v in chunk.items() if k not in skipped})
         for choice in choices:
             key = index_of(choice.get("index")) or 0
-            has_content = self._choices.setdefault(key, _Choice(key)).take(choice)
+            if key not in self._choices:
+                self._choices[key] = _Choice(key)
+            has_content = self._choices[key].take(choice)
             if has_content and self._first_content_offset is None:
                 self._first_content_offset = end
 

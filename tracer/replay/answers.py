@@ -36,31 +36,35 @@ class Answers:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def recorded(self, step: Step, needs_more: Callable[[], None]) -> Answer:
-        """What a step gave when it was recorded."""
-        if step.status == "cancelled":
-            return CancelledAnswer()
+    def recorded(self, step: Step, differs: Callable[[str], None]) -> Answer:
+        """What a step gave when it was recorded; `differs` is told of another use of it."""
         if step.status in ("running", "interrupted"):
             raise SetupStop(
                 f"step {step.n} ({step.name}) was still open when the recording ended, so there is "
                 "no answer to give: fork at it or at an earlier step"
             )
+        cancelled = step.status == "cancelled"
         reply = self._store.reply(step)
-        if reply is not None:
+        if reply is not None and (reply.status or not cancelled):
             return HttpAnswer(
                 reply.status,
                 reply.headers,
                 reply.chunks,
                 reply.complete,
-                reply.failure,
-                needs_more,
+                None if cancelled else reply.failure,
+                lambda: differs("is read on past the point where the recorded agent stopped"),
+                hangs=cancelled,
             )
-        if step.error is not None:
-            return ErrorAnswer(step.error)
+        generator = bool(step.detail.get("generator"))
+        if cancelled and not generator:
+            return CancelledAnswer(step.detail)
+        if step.error is not None and not generator:
+            return ErrorAnswer(step.error, step.detail)
         data = self._store.value(step, "output")
         if data is None or step.fidelity == "opaque":
             raise SetupStop(opaque_reason(step))
-        return ValueAnswer(data)
+        error = None if cancelled else step.error
+        return ValueAnswer(data, step.detail, error, cancelled, differs)
 
     def substituted(self, step: Step, call: Call, substitute: Substitute) -> Answer:
         """The substitute, in the form this call asks for."""
@@ -79,11 +83,11 @@ class Answers:
         result = substitute.result
         if step.kind == "model":
             result = function_result(substitute, given)
-        return ValueAnswer(_like(data, result))
+        return ValueAnswer(_like(data, result), _form(step))
 
-    def stub(self, value: Any) -> Answer:
-        """A fixed result for a tool."""
-        return ValueAnswer(encode(value)[0])
+    def stub(self, value: Any, like: Step | None) -> Answer:
+        """A fixed result for a tool, given as `like`, another call of it, was."""
+        return ValueAnswer(encode(value)[0], {} if like is None else _form(like))
 
     def _said(self, step: Step) -> list[Message]:
         data = self._store.output_messages(step)
@@ -147,6 +151,12 @@ def _http_result(value: Any) -> HttpAnswer:
     return HttpAnswer(200, (("content-type", "application/json"),), (body,))
 
 
+def _form(step: Step) -> dict[str, Any]:
+    """How a function gives its results: to be awaited, or one by one."""
+    kept = ("generator", "awaitable", "returned")
+    return {key: step.detail[key] for key in kept if step.detail.get(key)}
+
+
 def _like(recorded: bytes | None, result: Any) -> bytes:
     """A result given as JSON, in the recorded result's class when both are objects.
 
@@ -158,6 +168,8 @@ def _like(recorded: bytes | None, result: Any) -> bytes:
     tree = json.loads(recorded)
     if isinstance(tree, dict) and tree.get("$t") == "object" and isinstance(result, dict):
         tree["v"] = {**tree["v"], **json.loads(data)}
+        if "s" in tree:
+            tree["s"] = sorted({*tree["s"], *result})
         return json.dumps(tree, ensure_ascii=False).encode()
     return data
 

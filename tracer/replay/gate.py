@@ -99,6 +99,10 @@ class Gate:
         gap = (self._times[at] - self._times[at - 1]) / 1e9 if at else 0.0
         return QUIET_SECONDS + min(max(gap, 0.0) * 2, MAX_QUIET_SECONDS)
 
+    def quiet_seconds(self) -> float:
+        """How long nothing has passed."""
+        return time.monotonic() - self._moved
+
     def wait(self, sequence: int | None) -> None:
         """Block until a point may pass, and pass it."""
         index = self._index(sequence)
@@ -124,19 +128,19 @@ class Gate:
         try:
             while True:
                 with self._condition:
-                    pause = self._try(index)
-                    if pause > 0:
+                    wait = self._try(index)
+                    if wait > 0:
                         self._contested = True
-                if pause <= 0:
+                if wait <= 0:
                     return
-                await _sleep(min(pause, 0.002))
+                await pause(min(wait, 0.002))
         finally:
             with self._condition:
                 self._waiting.discard(index)
                 self._condition.notify_all()
 
 
-async def _sleep(seconds: float) -> None:
+async def pause(seconds: float) -> None:
     """Sleep on whatever event loop this is."""
     try:
         asyncio.get_running_loop()

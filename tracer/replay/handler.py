@@ -19,7 +19,7 @@ from tracer.model.chain import BodySplitter
 from tracer.model.records import Slot, Step
 from tracer.replay.answers import Answers
 from tracer.replay.divergence import Divergence, changed, extra, missing, reordered
-from tracer.replay.gate import Gate
+from tracer.replay.gate import Gate, pause
 from tracer.replay.policy import Policies, Policy
 from tracer.replay.substitute import Substitute
 from tracer.replay.tape import Match, Tape, is_inside
@@ -27,6 +27,7 @@ from tracer.replay.tape import Match, Tape, is_inside
 After = Literal["live", "recorded", "ask"]
 _TASK = re.compile(r"(?<![^/])t\d+(?![^/])")
 _AGAIN = Decision(source="recorded")
+CANCEL_SECONDS = 5.0  # a cancellation may take this much longer than it did
 DUMMY_KEY = "tracer-replay-has-no-key"
 
 
@@ -153,7 +154,10 @@ class Answerer:
         for inner in inside:
             self.tape.use(inner)
         self.gate.skip(s for inner in inside for s in _sequences(inner))
-        answer = self.answers.recorded(step, needs_more=lambda: self._needs_more(step))
+        try:
+            answer = self.answers.recorded(step, lambda how: self._differs(step, how))
+        except SetupStop as stop:
+            raise self.stop(stop) from None
         return Decision(answer, "recorded", step.id, fingerprint=fingerprint, ticket=step)
 
     def _reentered(self, step: Step, fingerprint: str) -> Decision:
@@ -193,16 +197,11 @@ class Answerer:
         if match.how in ("shifted", "moved") and not _same_branch(step.slot, call.slot):
             self.divergences.append(reordered(step, match.how))
 
-    def _needs_more(self, step: Step) -> None:
-        found = Divergence(
-            "changed_request",
-            f"step {step.n} ({step.name}): the recorded agent stopped reading this stream here, the "
-            "code now reads on, and the rest was never received",
-            step.n,
-            step.id,
-        )
-        self.divergences.append(found)
-        raise self.stop(DivergenceStop(found.message))
+    def _differs(self, step: Step, how: str) -> None:
+        """The code uses a recorded answer in another way: what comes then was never recorded."""
+        what = f"step {step.n} ({step.kind} {step.name}) {how}, and what comes then was not recorded"
+        self.divergences.append(Divergence("changed_request", what, step.n, step.id))
+        raise self.stop(DivergenceStop(what))
 
     def _after(
         self, call: Call, step: Step | None, fingerprint: str, *, same_place: bool
@@ -248,7 +247,7 @@ class Answerer:
         if chosen.word == "live":
             return self._live_tool(call, fingerprint)
         if chosen.word == "stub":
-            answer = self.answers.stub(chosen.value)
+            answer = self.answers.stub(chosen.value, self.tape.named(call.kind, call.name))
             return Decision(answer, "stubbed", fingerprint=fingerprint, diverged=True)
         if chosen.word == "recorded":
             raise self._not_live(call, "its policy is `recorded` and these arguments were not")
@@ -292,6 +291,29 @@ class Answerer:
         if isinstance(step, Step):
             await self.gate.wait_async(_sequence(step, point))
             self.check()
+
+    async def hang(self, decision: Decision) -> None:
+        """Wait to be cancelled. When everything has stood still for longer than the recorded step
+        took, the code does not cancel it any more."""
+        step = decision.ticket
+        assert isinstance(step, Step)
+        took = ((step.ended_ns or step.started_ns) - step.started_ns) / 1e9
+        try:
+            while self.gate.quiet_seconds() < CANCEL_SECONDS + 1.5 * took:
+                self.check()
+                await pause(0.005)
+            self._differs(step, "was cancelled in the recording, the code now waits for its answer")
+        finally:
+            self.gate.passed(step.end_seq)
+
+    def let_go(self, decision: Decision) -> None:
+        """A stream was closed early: whoever waits for its end need not."""
+        if isinstance(decision.ticket, Step):
+            self.gate.skip(_sequences(decision.ticket))
+
+    def cannot(self, sentence: str) -> ReplayStop:
+        """An answer can't be given."""
+        return self.stop(SetupStop(sentence))
 
     def finish(self) -> list[Divergence]:
         """The report at the end: what was recorded before the fork but never asked for."""

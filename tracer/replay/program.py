@@ -92,7 +92,7 @@ def execute(
 
 def _wait_for_threads() -> None:
     """What Python does after the main program: its threads end before the run does."""
-    pools = sys.modules.get("concurrent.futures.thread")
+    pools: Any = sys.modules.get("concurrent.futures.thread")
     pooled = set(getattr(pools, "_threads_queues", ()))
     here = threading.current_thread()
     for thread in threading.enumerate():

@@ -77,7 +77,7 @@ def said_instead(substitute: Substitute, recorded: list[Message]) -> Message | N
 
     Reasoning of the recorded answer is kept as it is: providers check its signature.
     """
-    first = recorded[0] if recorded else {"role": "assistant", "parts": []}
+    first: Message = recorded[0] if recorded else {"role": "assistant", "parts": []}
     reasoning = [p for p in first.get("parts", ()) if p.get("type") == "reasoning"]
     if substitute.kind == "text":
         parts = [*reasoning, {"type": "text", "content": substitute.text or ""}]
@@ -98,7 +98,7 @@ def _with_call(substitute: Substitute, recorded: Message) -> Message:
     """The recorded answer with its tool calls replaced by one; what was said beside it stays."""
     others = [p for p in recorded.get("parts", ()) if p.get("type") != "tool_call"]
     calls = [p for p in recorded.get("parts", ()) if p.get("type") == "tool_call"]
-    call: Part = {"type": "tool_call", "name": substitute.tool_name}
+    call: Part = {"type": "tool_call", "name": str(substitute.tool_name)}
     same = next((c for c in calls if c.get("name") == substitute.tool_name), None)
     # The id the agent saw is kept where the call is the same one with other arguments.
     if same is not None:

@@ -44,6 +44,10 @@ class Tape:
         """The step that opened the scope of this path; None for tasks, threads and agents' root."""
         return self._by_path.get(path)
 
+    def named(self, kind: str, name: str) -> Step | None:
+        """Some recorded step of that kind and name."""
+        return next((s for s in self.steps if s.kind == kind and s.name == name), None)
+
     def nearest(self, slot: Slot) -> Step | None:
         """The recorded step of that kind which stands closest to a slot in its own scope."""
         here = [s for s in self.steps if s.slot.path == slot.path and s.kind == slot.kind]

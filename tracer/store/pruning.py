@@ -138,6 +138,7 @@ def _references(target: str) -> str:
 
 def _shrink(conn: sqlite3.Connection) -> None:
     # Others may be reading or writing; then the freed pages are used up by later runs instead.
+    conn.execute("pragma busy_timeout = 500")
     with contextlib.suppress(sqlite3.OperationalError):
         conn.execute("vacuum")
         conn.execute("pragma wal_checkpoint(truncate)")

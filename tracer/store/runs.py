@@ -88,11 +88,13 @@ def end(conn: sqlite3.Connection, run: RunEnd, pending: Pending) -> None:
 
 
 def update(conn: sqlite3.Connection, run_id: str, changes: dict[str, JSON]) -> None:
-    """Set columns by name; values are JSON values (text for `name`)."""
+    """Set columns by name; values are JSON values (text for `name`, `input_text`)."""
     (key,) = _found(conn.execute("select key from run where id = ?", (run_id,)), run_id)
     for column, value in changes.items():
         if column == "name":
             stored: object = search.clean(value)
+        elif column == "input_text":
+            stored = _listed(str(value))
         elif column in ("entry", "environment"):
             stored = blobs.put_json(conn, value)
         else:

@@ -59,6 +59,7 @@ class StoreWriter:
         run_id: str,
         *,
         name: str | None = None,
+        input_text: str | None = None,
         entry: dict[str, JSON] | None = None,
         fork: dict[str, JSON] | None = None,
         environment: dict[str, JSON] | None = None,
@@ -68,6 +69,7 @@ class StoreWriter:
         """Replace what is given, leave what is None."""
         changes: dict[str, JSON] = {
             "name": name,
+            "input_text": input_text,
             "entry": entry,
             "fork": fork,
             "environment": environment,

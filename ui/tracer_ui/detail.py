@@ -34,7 +34,7 @@ from tracer_ui.outline import Outline
 from tracer_ui.tracebacks import Fold, folds
 
 _CANDIDATES = 8  # earlier model calls looked at for the longest shared history
-FORKABLE = ("model", "tool")
+FORKABLE = ("model", "tool", "step")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from tracer_ui.stepviews import Row, row
 PAUSE = 0.25
 HEARTBEAT = 15.0
 BATCH = 200
+GRACE = 20  # looks at a process whose run has ended but which is still there
 _OPEN = 200
 
 
@@ -70,7 +71,9 @@ class Message:
         lines = [f"id: {self.id}"] if self.id else []
         if self.event:
             lines.append(f"event: {self.event}")
-        lines += [f"data: {line}" for line in self.data.splitlines() or [""]]
+        # Only these end a line of an event stream; other separators are content.
+        text = self.data.replace("\r\n", "\n").replace("\r", "\n")
+        lines += [f"data: {line}" for line in text.split("\n")]
         return ("\n".join(lines) + "\n\n").encode("utf-8", "replace")
 
 
@@ -96,6 +99,7 @@ async def stream(look: Look, pause: float = PAUSE) -> AsyncIterator[bytes]:
 
 def watch_run(site: Site, run_id: str, seen: Seen) -> Look:
     """News of a run; `done` when it has ended."""
+    waited = 0
 
     def look() -> tuple[list[Message], bool]:
         found = _find(site, run_id)
@@ -104,6 +108,11 @@ def watch_run(site: Site, run_id: str, seen: Seen) -> Look:
         store, run = found
         message = _news(site, store, run, seen)
         over = run.status != "running" and seen.last >= site.outline(store, run).last
+        if over and site.children.is_running(run_id):
+            # Its process is about to say how it went.
+            nonlocal waited
+            waited += 1
+            over = waited > GRACE
         end = [Message(run.status, "done", str(seen))] if over else []
         return ([message] if message else []) + end, over
 
@@ -135,14 +144,15 @@ def _news(site: Site, store: Store, run: Run, seen: Seen) -> Message | None:
     last = min(outline.last, seen.last + BATCH)
     changed = sorted(n for n in seen.open if n in outline and outline[n].status != "running")
     added = range(seen.last + 1, last + 1)
-    numbers = (run.status, run.steps, run.cost_usd, run.usage, len(run.divergences))
+    ended = site.children.outcome(run.id) is not None
+    numbers = (run.status, run.steps, run.cost_usd, run.usage, len(run.divergences), ended)
     if not changed and not added and numbers == seen.head:
         return None
     context = RunNews(
         run_id=run.id,
         added=_rows(store, run, outline, added),
         changed=_rows(store, run, outline, changed),
-        head=run_head(store, run, outline, can_stop=site.children.is_running(run.id)),
+        head=run_head(store, run, outline, site.children),
     )
     seen.last, seen.head = last, numbers
     seen.open -= set(changed)

@@ -11,6 +11,7 @@ from tracer_ui.detail import ErrorView, error_view
 from tracer_ui.formats import iso, moment, number
 from tracer_ui.jsonlines import clip
 from tracer_ui.outline import Outline
+from tracer_ui.site import Children
 
 _SHOWN = 10
 
@@ -60,10 +61,12 @@ class RunHead:
     sources: str
     forks: tuple[ForkLink, ...]
     can_stop: bool
+    outcome: str
 
 
-def run_head(store: Store, run: Run, outline: Outline, *, can_stop: bool) -> RunHead:
+def run_head(store: Store, run: Run, outline: Outline, children: Children) -> RunHead:
     """The head of a run's page."""
+    outcome = children.outcome(run.id)
     errors = outline.errors()
     notes = [node.n for node in outline if node.kind == "note"]
     return RunHead(
@@ -93,7 +96,8 @@ def run_head(store: Store, run: Run, outline: Outline, *, can_stop: bool) -> Run
             ForkLink(fork.id, stepviews.fork_words(fork), fork.status)
             for fork in store.forks_of(run.id)[:_SHOWN]
         ),
-        can_stop=can_stop,
+        can_stop=run.status == "running" and children.is_running(run.id),
+        outcome=clip((outcome.message or "") if outcome is not None else "", 600),
     )
 
 

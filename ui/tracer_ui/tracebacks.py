@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 _FRAME = re.compile(r'^ +File "(?P<file>[^"\n]*)", line (?P<line>\d+)(?:, in (?P<name>.*))?$')
-_LIBRARY = ("site-packages", "dist-packages", "/lib/python", "<frozen ", "\\lib\\")
+# The wrappers of @tracer.tool and the like stand between any two of the agent's own frames.
+_LIBRARY = ("site-packages", "dist-packages", "/lib/python", "<frozen ", "/tracer/capture/")
 _MAX_LINES = 2_000
 
 

@@ -7,8 +7,7 @@ from tracer import providers
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import Call, CancelledAnswer, HttpAnswer, OpenStep
 from tracer.capture.callsite import callsite
-from tracer.capture.frames import is_cancel
-from tracer.capture.functions import error_info
+from tracer.capture.exceptions import error_info, is_cancel
 from tracer.capture.guard import report
 from tracer.capture.http.streams import live_stream, served_stream
 from tracer.capture.recorder import RawReply
@@ -120,6 +119,14 @@ class _Base:
         except Exception as fault:
             report("recording a reply", fault)
 
+    def cut(self, given: list[bytes], error: BaseException) -> None:
+        """A served body was cancelled, or the re-execution stopped, after these chunks."""
+        answer = self.answer
+        info = error_info(error)
+        failure = {"type": info.type, "message": info.message}
+        times = [0] * len(given)
+        self.ended(RawReply(answer.status, answer.headers, given, times, False, failure), error)
+
     def elapsed_us(self) -> int:
         return (time.perf_counter_ns() - self.sent_ns) // 1000
 
@@ -136,7 +143,11 @@ class Exchange(_Base):
 
     def run(self, send: Any) -> Any:
         if self.answer is not None:
-            self.step.run.wait(self.step.decision)
+            try:
+                self.step.run.wait(self.step.decision)
+            except BaseException as error:
+                self.failed(error)
+                raise
             return self.served()
         try:
             response = send(self.request)
@@ -160,10 +171,11 @@ class AsyncExchange(_Base):
         if self.answer is not None:
             try:
                 await self.step.run.wait_async(self.step.decision)
+                if isinstance(self.answer, CancelledAnswer):
+                    await self.step.run.hang(self.step.decision)
             except BaseException as error:
                 self.failed(error)
                 raise
-            assert not isinstance(self.answer, CancelledAnswer)
             return self.served()
         try:
             response = await send(self.request)

@@ -102,21 +102,27 @@ def _classes(library: Any) -> tuple[type, type]:
         def __init__(self, exchange: Any, answer: HttpAnswer) -> None:
             self._exchange = exchange
             self._answer = answer
+            self._run, self._decision = exchange.step.run, exchange.step.decision
             self._given: list[bytes] = []
 
         def __iter__(self) -> Iterator[bytes]:
             for chunk in self._answer.chunks:
                 self._given.append(chunk)
                 yield chunk
-            self._exchange.step.run.wait(self._exchange.step.decision, "end")
+            self._run.wait(self._decision, "end")
             self._finish()
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             for chunk in self._answer.chunks:
                 self._given.append(chunk)
                 yield chunk
-            run = self._exchange.step.run
-            await run.wait_async(self._exchange.step.decision, "end")
+            try:
+                if self._answer.hangs:
+                    await self._run.hang(self._decision)
+                await self._run.wait_async(self._decision, "end")
+            except BaseException as error:
+                self._exchange.cut(self._given, error)
+                raise
             self._finish()
 
         def _finish(self) -> None:
@@ -136,13 +142,17 @@ def _classes(library: Any) -> tuple[type, type]:
             self._exchange.ended(RawReply(status, headers, given, times, complete, failure))
 
         def close(self) -> None:
-            self._end(False)
+            self._let_go()
 
         async def aclose(self) -> None:
-            self._end(False)
+            self._let_go()
+
+        def _let_go(self) -> None:
+            if not self._exchange.step.ended:
+                self._run.let_go(self._decision)
+                self._end(False)
 
         def __del__(self) -> None:
-            if not self._exchange.step.ended:
-                self._end(False)
+            self._let_go()
 
     return LiveStream, ServedStream

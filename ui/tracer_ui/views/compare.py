@@ -186,7 +186,7 @@ def _rows(comparison: Comparison, *, everything: bool) -> list[CompareRow]:
                 a=_cell(row.a, failed=row.a is not None and row.a.status == "error"),
                 b=_cell(row.b, failed=row.b is not None and row.b.status == "error"),
                 state=row.state,
-                word=STATES[row.state],
+                word=_word(row.state, row.a or row.b),
                 changes=tuple(change_view(change) for change in row.changes[:_CHANGES]),
                 more=max(len(row.changes) - _CHANGES, 0),
                 open=first or row.state == "edited",
@@ -196,6 +196,12 @@ def _rows(comparison: Comparison, *, everything: bool) -> list[CompareRow]:
     if stretch:
         found.append(_equal(stretch))
     return found
+
+
+def _word(state: str, step: Step | None) -> str:
+    if state == "args" and step is not None and step.kind not in ("model", "http"):
+        return "arguments"
+    return STATES[state]
 
 
 def _equal(stretch: list[tuple[Step, Step]]) -> CompareRow:

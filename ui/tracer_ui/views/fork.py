@@ -228,7 +228,7 @@ def _place(request: Request) -> Place:
     step = found_step(request, store, run)
     if step.kind not in FORKABLE:
         raise UsageError(
-            f"Step {step.n} is of kind {step.kind}: fork at a model call or a tool execution."
+            f"Step {step.n} is of kind {step.kind}: fork at a model call, a tool or a step."
         )
     outline = site_of(request).outline(store, run)
     if step.kind == "model":

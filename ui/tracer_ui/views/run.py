@@ -35,13 +35,14 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPage(PageContext):
-    """`open` lists the steps still running, for the live stream."""
+    """`last` and `open` (the steps still running) tell the live stream what the page shows."""
 
     template: ClassVar[str] = "run.html"
     head: RunHead
     chunks: tuple[Chunk, ...]
     detail: Detail
     live: bool
+    last: int
     open: str
 
 
@@ -137,6 +138,7 @@ def step_page(request: Request) -> Response:
         chunks=_chunks(store, run, outline, step.n),
         detail=_step_detail(request, store, run, step, outline),
         live=live,
+        last=outline.last,
         open=",".join(map(str, outline.running()[:200])),
     )
     return respond(request, page, tag=None if live else _tag(request, store, run))
@@ -211,7 +213,7 @@ def _chunks(store: Store, run: Run, outline: Outline, current: int) -> tuple[Chu
 
 
 def _head(site: Site, store: Store, run: Run, outline: Outline) -> RunHead:
-    return run_head(store, run, outline, can_stop=site.children.is_running(run.id))
+    return run_head(store, run, outline, site.children)
 
 
 def _detail(request: Request, *, history: bool) -> Response:

@@ -1,0 +1,6 @@
+"""Fixtures of the recording tests."""
+
+from tests.support.agents import bench
+from tests.support.processes import desk
+
+__all__ = ["bench", "desk"]

@@ -1,0 +1,174 @@
+"""What `tracer doctor` looks at: packages and whether they are captured, the database, problems."""
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, entry_points, version
+from pathlib import Path
+from typing import Literal
+
+from tracer.capture import config
+from tracer.cli.ui import GROUP
+from tracer.errors import StoreError
+from tracer.model.records import JSON
+from tracer.providers import APIS
+from tracer.store.failures import NoDatabase
+from tracer.store.reading import Store
+
+Sort = Literal["client", "sdk", "framework"]
+_NOT_YET = "not watched yet: calls made with it are not recorded"
+_PLAIN = "recorded, but as plain HTTP: its format is not known yet"
+_BELOW = "what it asks through openai or anthropic is recorded"
+
+# Distribution -> sort, captured, why. Tests hold it against what capture really patches.
+KNOWN: dict[str, tuple[Sort, bool, str]] = {
+    "httpx": ("client", True, "every request of every client"),
+    "httpx2": ("client", True, "every request of every client"),
+    "requests": ("client", False, _NOT_YET),
+    "urllib3": ("client", False, _NOT_YET),
+    "aiohttp": ("client", False, _NOT_YET),
+    "botocore": ("client", False, _NOT_YET),
+    "websockets": ("client", False, _NOT_YET),
+    "grpcio": ("client", False, _NOT_YET),
+    "openai": ("sdk", True, "chat completions as model calls, other endpoints as plain HTTP"),
+    "anthropic": ("sdk", True, "messages as model calls"),
+    "google-genai": ("sdk", True, _PLAIN),
+    "mistralai": ("sdk", True, _PLAIN),
+    "cohere": ("sdk", True, _PLAIN),
+    "groq": ("sdk", True, "chat completions as model calls"),
+    "ollama": ("sdk", True, _PLAIN),
+    "together": ("sdk", False, _NOT_YET),
+    "boto3": ("sdk", False, _NOT_YET),
+    "litellm": ("framework", True, _BELOW),
+    "langchain-core": ("framework", True, _BELOW),
+    "langgraph": ("framework", True, _BELOW),
+    "llama-index-core": ("framework", True, _BELOW),
+    "openai-agents": ("framework", True, _BELOW),
+    "pydantic-ai-slim": ("framework", True, _BELOW),
+    "crewai": ("framework", True, _BELOW),
+    "smolagents": ("framework", True, _BELOW),
+    "dspy": ("framework", True, _BELOW),
+    "autogen-core": ("framework", True, _BELOW),
+    "mcp": ("framework", False, "its tool calls are not recorded yet: decorate what calls them"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An installed package that calls models, or that others call them with."""
+
+    name: str
+    version: str
+    sort: Sort
+    captured: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything doctor found. `problems` are sentences with the remedy."""
+
+    packages: tuple[Package, ...]
+    database: Path
+    size: int | None  # bytes, None = no database yet
+    runs: int | None
+    problems: tuple[str, ...]
+
+    def as_json(self) -> dict[str, JSON]:
+        """The report for programs."""
+        return {
+            "tracer": installed("tracer-debugger"),
+            "python": platform.python_version(),
+            "executable": sys.executable,
+            "database": {
+                "path": str(self.database),
+                "exists": self.size is not None,
+                "size_bytes": self.size,
+                "runs": self.runs,
+            },
+            "formats": formats(),
+            "packages": [
+                {
+                    "name": package.name,
+                    "version": package.version,
+                    "kind": package.sort,
+                    "captured": package.captured,
+                    "why": package.why,
+                }
+                for package in self.packages
+            ],
+            "problems": list(self.problems),
+        }
+
+
+def examine(database: Path) -> Report:
+    """Look at everything; nothing is changed or imported."""
+    size, runs, problems = _look_at(database)
+    packages = tuple(
+        Package(name, found, *KNOWN[name])
+        for name in KNOWN
+        if (found := installed(name)) is not None
+    )
+    return Report(packages, database, size, runs, tuple(problems + _surroundings()))
+
+
+def installed(name: str) -> str | None:
+    """The version of a distribution, None where it isn't installed."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def formats() -> list[str]:
+    """Names of the wire formats that are read as model calls."""
+    return [api.name for api in APIS]
+
+
+def _look_at(database: Path) -> tuple[int | None, int | None, list[str]]:
+    """Size, number of runs and what is wrong with the database."""
+    problems = _unwritable(database)
+    try:
+        with Store.open(database) as store:
+            return store.size_bytes(), len(store.runs()), problems
+    except NoDatabase:
+        return None, None, problems
+    except StoreError as error:
+        return database.stat().st_size if database.is_file() else None, None, [str(error)]
+
+
+def _unwritable(database: Path) -> list[str]:
+    if database.exists():
+        checked = [database, database.parent]  # beside the file stands its write-ahead log
+    else:
+        checked = [next(folder for folder in database.parents if folder.exists())]
+    return [
+        f"{path} can't be written: nothing is recorded; change its rights, or choose another "
+        "place with TRACER_DB"
+        for path in checked
+        if not os.access(path, os.W_OK)
+    ][:1]
+
+
+def _surroundings() -> list[str]:
+    problems: list[str] = []
+    shadow = Path.cwd() / "tracer.py"
+    if shadow.exists():
+        problems.append(
+            f"{shadow} has the name of this package, so programs started here import it instead: "
+            "rename it"
+        )
+    settings = config.get()
+    if not settings.enabled:
+        problems.append("TRACER_DISABLED is set: nothing is recorded; unset it")
+    if "http" not in settings.capture:
+        problems.append("TRACER_CAPTURE leaves out http: no model call is recorded; add it")
+    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        problems.append(
+            "OTEL_SDK_DISABLED is set: no spans are sent to others; what tracer records does not "
+            "depend on it"
+        )
+    if not list(entry_points(group=GROUP)):
+        problems.append("the web UI is not installed: install tracer-debugger again")
+    return problems

@@ -1,0 +1,103 @@
+"""`tracer ls`: the runs, newest first."""
+
+from datetime import datetime
+
+import click
+
+from tracer.cli.options import database, db_option, json_option
+from tracer.cli.output import BOLD, FAINT, RED, STATUS, Cell, columns, say, table, write_json
+from tracer.cli.text import count, duration, fit, money, printable
+from tracer.interchange.run_json import run_json
+from tracer.model.records import Run
+from tracer.model.summary import error_summary
+from tracer.store.failures import NoDatabase
+from tracer.store.reading import Store
+
+_SHOWN = 40
+_NAME = 24  # columns a name may take
+_ROOMY = 110  # columns from which counts are shown too
+
+
+@click.command("ls")
+@click.option("--failed", is_flag=True, help="Only runs that failed or were interrupted.")
+@click.option("--search", metavar="Q", help="Only runs in which each word of Q occurs.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help=f"At most N runs; 0 = all (the default with --json, else {_SHOWN}).",
+)
+@json_option
+@db_option
+def command(failed: bool, search: str | None, limit: int | None, as_json: bool) -> None:
+    """List recorded runs, newest first, replays and forks among them."""
+    most = limit if limit is not None else (0 if as_json else _SHOWN)
+    try:
+        with Store.open(database()) as store:
+            # One more than shown tells whether there are more.
+            runs = store.runs(failed=failed, search=search, limit=most + 1 if most else None)
+            more = len(runs) > most > 0
+            runs = runs[: most or None]
+            if as_json:
+                write_json([run_json(store, run, steps=False) for run in runs])
+                return
+    except NoDatabase as error:
+        # A new project has no runs; that is no fault.
+        if as_json:
+            write_json([])
+        say(str(error))
+        return
+    if not runs:
+        say("no run fits; `tracer ls` without options lists all")
+        return
+    roomy = (columns() or _ROOMY) >= _ROOMY
+    table([_row(run, roomy) for run in runs], right=frozenset(range(3, 7 if roomy else 5)))
+    if more:
+        say(f"… and more: tracer ls --limit 0 lists all, --search Q narrows it down to {most}")
+
+
+def _row(run: Run, roomy: bool) -> list[Cell]:
+    tokens = (run.usage.input_tokens or 0) + (run.usage.output_tokens or 0)
+    counts = [Cell(count(run.steps, "step")), Cell(f"{tokens:,} tok" if tokens else "")]
+    return [
+        Cell(run.id[:8], BOLD),
+        Cell(run.status, STATUS[run.status]),
+        Cell(when(run.started_ns), FAINT),
+        *(counts if roomy else []),
+        Cell(run_time(run)),
+        Cell(money(run.cost_usd)),
+        Cell(fit(printable(run.name), _NAME), BOLD),
+        Cell(_content(run), RED if run.error else None),
+    ]
+
+
+def when(started_ns: int) -> str:
+    """Local date and time to the minute."""
+    try:
+        return f"{datetime.fromtimestamp(started_ns / 1e9).astimezone():%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError, OSError):  # an imported time outside the calendar
+        return "unknown time"
+
+
+def run_time(run: Run) -> str:
+    """How long it took; of one that was interrupted, up to its last sign of life."""
+    if run.duration_ms is None and run.status != "running" and run.last_step_ns is not None:
+        return duration((run.last_step_ns - run.started_ns) / 1e6)
+    return duration(run.duration_ms)
+
+
+def lineage(run: Run) -> str:
+    """`fork of a975da2b at step 4`, `replay of a975da2b`, or nothing."""
+    if run.parent_run is None:
+        return ""
+    parent = run.parent_run[:8]
+    if run.fork is None:
+        return f"replay of {parent}"
+    return f"fork of {parent} at step {run.fork.get('step')}"
+
+
+def _content(run: Run) -> str:
+    """What was asked and what came of it, in that order; for a re-execution first of what."""
+    came = error_summary(run.error.type, run.error.message) if run.error else run.output_text
+    parts = [lineage(run), f'"{run.input_text}"' if run.input_text else "", came]
+    return "  ".join(part for part in parts if part)
