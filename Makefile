@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO := .venv/.demo
-TARGETS := demo test lint types check bench gold wheel clean
+TARGETS := demo test lint types check bench gold samples wheel clean
 .PHONY: help $(TARGETS)
 .DEFAULT_GOAL := help
 
@@ -15,6 +15,7 @@ help:
 	@echo "make types   mypy --strict, tests too"
 	@echo "make check   lint, types and test: what CI runs"
 	@echo "make bench   the figures of README"
+	@echo "make samples record the sample traces again"
 	@echo "make gold    accept the present output as the gold files of tests/gold"
 
 .venv/bin/python:
@@ -51,11 +52,14 @@ check: $(INSTALLED)
 	@$(MAKE) --no-print-directory test
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 gold: $(INSTALLED)
 	TRACER_GOLD=accept $(BIN)/python -m pytest -m "not browser" -q tests -k gold $(ARGS)
 	@git --no-pager diff --stat -- tests/gold || true
+
+samples: $(DEMO)
+	$(BIN)/python sample_traces/record.py
 
 wheel: $(INSTALLED)
 	$(BIN)/python -m build --wheel

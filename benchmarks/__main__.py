@@ -35,7 +35,7 @@ def _measurement(group: str, folder: Path, quick: bool) -> Iterator[Row]:
         return pages.measure(folder, quick=quick)
     from benchmarks import importing
 
-    return importing.measure(quick=quick)
+    return importing.measure(folder, quick=quick)
 
 
 def measure_all(

@@ -20,13 +20,13 @@ from benchmarks.payloads import MODEL, TOOLS, Script, opening
 URL = "https://models.test/v1/chat/completions"
 Messages = list[dict[str, Any]]
 Model = Callable[[Messages, Messages], dict[str, Any]]
-Tool = Callable[[str, int], str]
+Tool = Callable[..., str]
 
 
 def converse(script: Script, ask: Model, search: Tool) -> None:
     """The agent's loop: what is measured is this and nothing around it."""
     messages = opening()
-    for turn in range(script.turns):
+    for _ in range(script.turns):
         said = ask(messages, TOOLS)
         messages.append(said)
         call = said["tool_calls"][0]

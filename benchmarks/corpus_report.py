@@ -13,10 +13,9 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 # Run as a script, only this folder is on the path; the helper lives with the tests.
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from providers.corpus import FILE, Exchange, asking, exception_of, exchanges
-
+from tests.providers.corpus import FILE, Exchange, asking, exception_of, exchanges
 from tracer.providers import api_named
 from tracer.providers.jsontext import same_json
 

@@ -42,13 +42,13 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Row]:
     """Rows of the page in the middle of a long run, against the page of a short one."""
     long, short = (QUICK_LONG, QUICK_SHORT) if quick else (LONG, SHORT)
     database = folder / "pages.db"
-    paths = _record(database, (long, short))
+    *paths, other = _record(database, (long, short, short - 1))
     cold, again, size = [], [], []
     for number in range(QUICK_ROUNDS if quick else ROUNDS):
         with helper("pages_server", str(database)) as address:
             site = _Site(address)
             with closing(site.connection):
-                site.get("/")  # imports and templates
+                site.get(other)  # imports and templates
                 # The first look at each: nothing of either is remembered yet.
                 turned = paths if number % 2 else paths[::-1]
                 first = {path: site.get(path) for path in turned}
@@ -62,6 +62,7 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Row]:
     yield compared(f"{name}: next response", "ms", again, against)
     yield compared(f"{name}: HTML", "kB", size, against, Target("value", 150))
     with helper("pages_server", str(database)) as address:
+        _Site(address).connection.close()  # by then the server listens
         nodes = _elements(address, paths)
     yield compared(f"{name}: elements", "nodes", [nodes], against, Target("value", 2500))
 
@@ -73,10 +74,23 @@ class _Site:
         parts = urlsplit(address)
         assert parts.hostname is not None
         self.connection = HTTPConnection(parts.hostname, parts.port, timeout=60)
+        self._connect()
         self.connection.request("GET", f"/?{parts.query}")
         response = self.connection.getresponse()
         response.read()
         self.cookie = (response.getheader("set-cookie") or "").split(";")[0]
+
+    def _connect(self) -> None:
+        """The address is printed a moment before the server listens."""
+        give_up = time.monotonic() + 20
+        while True:
+            try:
+                self.connection.connect()
+                return
+            except ConnectionRefusedError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.05)
 
     def get(self, path: str) -> tuple[float, float]:
         """Milliseconds to the last byte and kilobytes of a page."""
@@ -109,7 +123,7 @@ def _elements(address: str, paths: list[str]) -> tuple[float, float]:
     return counts[0], counts[1]
 
 
-def _record(database: Path, sizes: tuple[int, int]) -> list[str]:
+def _record(database: Path, sizes: tuple[int, ...]) -> list[str]:
     """Write a run of each size; the addresses of their middle steps."""
     writer = StoreWriter(database)
     try:

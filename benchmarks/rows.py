@@ -8,17 +8,18 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """At most `limit`, of the row's ratio or of its value (in the row's unit).
+    """At most `limit`: of the row's ratio, of its value, or of how much more that is than the
+    other's (both in the row's unit).
 
     `aim` is what we would like on top: shown, never counted as a miss.
     """
 
-    of: Literal["ratio", "value"]
+    of: Literal["ratio", "value", "more"]
     limit: float
     aim: float | None = None
 
     def __str__(self) -> str:
-        sign = "x" if self.of == "ratio" else ""
+        sign = {"ratio": "x", "value": "", "more": " more"}[self.of]
         aim = "" if self.aim is None else f" (aim {self.aim:g}{sign})"
         return f"≤ {self.limit:g}{sign}{aim}"
 
@@ -46,7 +47,12 @@ class Row:
         """Whether the target is kept; None without one."""
         if self.target is None:
             return None
-        return (self.ratio if self.target.of == "ratio" else self.value) <= self.target.limit
+        measured = {
+            "ratio": self.ratio,
+            "value": self.value,
+            "more": self.value - self.other,
+        }[self.target.of]
+        return measured <= self.target.limit
 
     def as_json(self) -> dict[str, Any]:
         target = self.target

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import tracer
-from tracer.capture import decorators
 from benchmarks import agents
 from benchmarks.payloads import Script
 from benchmarks.rows import Row, Target, compared
-from tracer.capture import runtime
+from tracer.capture import decorators, runtime
 
 Form = Literal["function", "http"]
 FORMS: tuple[tuple[Form, str], ...] = (

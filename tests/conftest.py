@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.browser import MISSING, chromium_path, why_left_out
 from tests.support.runs import build_sample_store
+from tracer.capture import config
 
 LEFT_OUT = pytest.StashKey[int]()
 
@@ -16,6 +17,8 @@ def _own_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("TRACER_DB", "TRACER_QUIET", "TRACER_DEBUG", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TRACER_DB", str(tmp_path / "traces.db"))
+    # Read anew from the variables, and what a test sets ends with it.
+    monkeypatch.setattr(config, "_config", None)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import gzip
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ class Facts:
     text: str = ""
     refusal: str = ""
     reasoning: str = ""
-    calls: list[list[Any]] | None = None
+    calls: list[list[Any]] = field(default_factory=list)
     finish: str | None = None
 
 
@@ -126,14 +126,14 @@ def _add_content(facts: Facts, content: Any) -> None:
 def _chat_object(value: dict[str, Any]) -> Facts:
     choice = value["choices"][0]
     message = choice["message"]
-    facts = Facts(calls=[], finish=choice.get("finish_reason"))
+    facts = Facts(finish=choice.get("finish_reason"))
     facts.refusal = message.get("refusal") or ""
     _add_content(facts, message.get("content"))
     facts.reasoning += message.get("reasoning_content") or message.get("reasoning") or ""
     for call in message.get("tool_calls") or []:
         inner = call.get("function") or call["custom"]
         raw = inner.get("arguments", inner.get("input"))
-        facts.calls = [*(facts.calls or []), [call["id"] or None, inner["name"], raw]]
+        facts.calls = [*facts.calls, [call["id"] or None, inner["name"], raw]]
     if (message.get("function_call") or {}).get("name"):
         function = message["function_call"]
         facts.calls = [[None, function["name"], function["arguments"]]]
@@ -157,13 +157,13 @@ def _chat_events(events: list[dict[str, Any]]) -> Facts:
 
 
 def _message_object(value: dict[str, Any]) -> Facts:
-    facts = Facts(calls=[], finish=value["stop_reason"])
+    facts = Facts(finish=value["stop_reason"])
     for block in value["content"]:
         facts.text += block["text"] if block["type"] == "text" else ""
         facts.reasoning += block["thinking"] if block["type"] == "thinking" else ""
         if block["type"] == "tool_use":
             raw = json.dumps(block["input"])
-            facts.calls = [*(facts.calls or []), [block["id"], block["name"], raw]]
+            facts.calls = [*facts.calls, [block["id"], block["name"], raw]]
     return facts
 
 

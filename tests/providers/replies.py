@@ -219,7 +219,10 @@ def tool_call(name: str, arguments: Any, call_id: str | None = None) -> dict[str
     return {"type": "tool_call", **identity, "name": name, "arguments": arguments}
 
 
-OTHER_TOOL: Message = {"role": "assistant", "parts": [tool_call("refund", {"order": 7, "ok": True})]}
+OTHER_TOOL: Message = {
+    "role": "assistant",
+    "parts": [tool_call("refund", {"order": 7, "ok": True})],
+}
 EDITED_CHAT: Message = {
     "role": "assistant",
     "parts": [

@@ -123,7 +123,9 @@ def test_what_the_provider_did_itself_is_kept_whole() -> None:
         reply = MESSAGES.build_reply(messages_request(stream), recorded, said)
         template = json.loads(
             MESSAGES.build_reply(
-                messages_request(), reply, MESSAGES.read_reply(messages_request(), reply).messages[0]
+                messages_request(),
+                reply,
+                MESSAGES.read_reply(messages_request(), reply).messages[0],
             ).body
         )
         assert template["content"] == [*content[:3], {"type": "text", "text": "new"}]
@@ -180,6 +182,17 @@ def test_without_an_answer_to_start_from(recorded: HttpReply | None) -> None:
     }  # fmt: skip
     assert (value["type"], value["model"]) == ("message", "claude-x")
     assert value["id"] == _object(recorded, TEXT)["id"] != _object(recorded, OTHER_TOOL)["id"]
+
+
+def test_of_several_words_for_a_reason_the_recorded_one_is_kept() -> None:
+    content = [{"type": "text", "text": "a"}]
+    old = {"content": content, "stop_reason": "stop_sequence", "stop_sequence": "END"}
+    said = MESSAGES.read_reply(messages_request(), json_reply(old)).messages[0]
+    assert said["finish_reason"] == "stop"
+    for message in (said, {**TEXT, "finish_reason": "stop"}):
+        value = _object(json_reply(old), message)
+        assert (value["stop_reason"], value["stop_sequence"]) == ("stop_sequence", "END")
+    assert _object(json_reply(old), OTHER_TOOL)["stop_sequence"] is None
 
 
 def test_new_ids_are_distinct() -> None:

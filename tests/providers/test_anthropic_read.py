@@ -162,7 +162,7 @@ def test_vertex_says_model_and_stream_in_the_path() -> None:
 
 
 def test_usage_of_the_end_wins_and_nulls_do_not() -> None:
-    events = [
+    events: list[dict[str, Any]] = [
         {"type": "message_start", "message": {"usage": {"input_tokens": 5, "output_tokens": 1,
                                                          "cache_read_input_tokens": 3}}},
         {"type": "message_delta", "delta": {"stop_reason": "end_turn"},

@@ -17,13 +17,15 @@ from .replies import CHAT, MESSAGES, TEXT, chat_request, messages_request
 
 # Keys and words the readers look for, so that odd values land in places that matter.
 _WORDS = st.sampled_from(
-    "type role content text id index delta choices message messages tool_calls function name "
-    "arguments input custom thinking signature data error usage finish_reason stop_reason tools "
-    "message_start message_delta content_block_start content_block_delta content_block "
-    "content_block_stop message_stop tool_use tool_result text_delta input_json_delta "
-    "citations_delta citation partial_json reasoning reasoning_content reasoning_details refusal "
-    "function_call audio annotations image_url url source file executed_tools system model stream "
-    "assistant user tool input_tokens prompt_tokens details stop tool_call parts fallback to".split()
+    """
+    type role content text id index delta choices message messages tool_calls function name
+    arguments input custom thinking signature data error usage finish_reason stop_reason tools
+    message_start message_delta content_block_start content_block_delta content_block
+    content_block_stop message_stop tool_use tool_result text_delta input_json_delta
+    citations_delta citation partial_json reasoning reasoning_content reasoning_details refusal
+    function_call audio annotations image_url url source file executed_tools system model stream
+    assistant user tool input_tokens prompt_tokens details stop tool_call parts fallback to
+    """.split()  # noqa: SIM905 - a list of them would take a page
 )
 _leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | _WORDS
 _values = st.recursive(
@@ -108,7 +110,11 @@ def test_a_long_stream_takes_time_in_proportion(kind: str) -> None:
     count = 20_000
     field = {"calls": "tool_calls", "list": "content"}.get(kind, kind)
     said = [
-        {field: [{"index": i, "id": str(i), "function": {"name": "f"}}] if kind == "calls" else piece[kind]}
+        {
+            field: [{"index": i, "id": str(i), "function": {"name": "f"}}]
+            if kind == "calls"
+            else piece[kind]
+        }
         for i in range(count)
     ]
     body = emit((None, json.dumps({"choices": [{"delta": delta}]})) for delta in said)

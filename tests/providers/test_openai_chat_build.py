@@ -85,6 +85,15 @@ def test_arguments_keep_their_spelling_unless_edited() -> None:
     assert calls[0]["function"]["arguments"] == '{ "city": "Oslo" }'
 
 
+def test_equal_calls_keep_each_its_spelling() -> None:
+    spellings = ['{"a":1}', '{ "a": 1 }']
+    calls = [{"id": "", "function": {"name": "f", "arguments": raw}} for raw in spellings]
+    recorded = json_reply({"choices": [{"message": {"content": "x", "tool_calls": calls}}]})
+    part = tool_call("f", {"a": 1})
+    kept = _message(recorded, {"parts": [part, part, tool_call("g", {})]})["tool_calls"]
+    assert [call["function"]["arguments"] for call in kept] == [*spellings, "{}"]
+
+
 def test_unknown_fields_of_a_call_are_kept() -> None:
     call = {
         "id": "c", "index": 0, "type": "function", "extra_content": {"google": {"sig": "x"}},
@@ -115,7 +124,11 @@ def test_the_stream_has_the_shape_a_model_sends() -> None:
     deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
     assert deltas[0] == {"role": "assistant", "content": None}
     [opening] = deltas[1]["tool_calls"]
-    assert (opening["index"], opening["type"], opening["function"]["name"]) == (0, "function", "refund")
+    assert (opening["index"], opening["type"], opening["function"]["name"]) == (
+        0,
+        "function",
+        "refund",
+    )
     assert opening["function"]["arguments"] == ""
     rest = "".join(d["tool_calls"][0]["function"]["arguments"] for d in deltas[2:-1])
     assert json.loads(rest) == {"order": 7, "ok": True}

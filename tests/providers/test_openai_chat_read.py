@@ -125,9 +125,7 @@ def test_roles_and_names_line_up_with_the_request() -> None:
     assert messages[4]["parts"] == [{"type": "tool_call_response", "id": "c1", "response": "ok"}]
     assert messages[5]["parts"][0]["response"] == [{"type": "text", "text": "no"}]
     assert messages[6]["parts"] == [tool_call("g", {})]
-    assert messages[7]["parts"] == [
-        {"type": "tool_call_response", "response": "done", "name": "g"}
-    ]
+    assert messages[7]["parts"] == [{"type": "tool_call_response", "response": "done", "name": "g"}]
 
 
 def test_tools_model_and_parameters() -> None:
@@ -308,8 +306,10 @@ def test_several_choices_refusals_and_server_tools() -> None:
         [{"type": "server_tool_call", "name": "search", "server_tool_call": tool}],
     ]
     assert read.finish_reasons == ["length", "content_filter", "flagged"]
-    chunks = [{"choices": [{"index": i, "delta": c["message"], "finish_reason": c["finish_reason"]}]}
-              for i, c in reversed(list(enumerate(choices)))]  # fmt: skip
+    chunks = [
+        {"choices": [{"index": i, "delta": c["message"], "finish_reason": c["finish_reason"]}]}
+        for i, c in reversed(list(enumerate(choices)))
+    ]
     assert _chunks_read(*chunks).messages == read.messages
 
 
@@ -339,15 +339,27 @@ def test_the_form_is_told_by_the_body_not_the_request() -> None:
 @pytest.mark.parametrize(
     ("status", "value", "error"),
     [
-        (429, {"error": {"type": "requests", "message": "slow", "code": "x"}}, ("requests", "slow")),
+        (
+            429,
+            {"error": {"type": "requests", "message": "slow", "code": "x"}},
+            ("requests", "slow"),
+        ),
         (400, {"error": {"message": "bad", "type": None, "code": "bad_x"}}, ("bad_x", "bad")),
         (429, {"error": {"code": 429, "message": "slow"}}, ("http_429", "slow")),
         (400, {"code": "c", "error": "text"}, ("c", "text")),
         (401, {"detail": "Unauthorized"}, ("http_401", "Unauthorized")),
-        (422, {"object": "error", "type": "bad", "message": {"detail": 1}}, ("bad", '{"detail":1}')),
+        (
+            422,
+            {"object": "error", "type": "bad", "message": {"detail": 1}},
+            ("bad", '{"detail":1}'),
+        ),
         (500, [{"error": {"message": "m", "status": "INTERNAL"}}], ("INTERNAL", "m")),
         (502, "<html>", ("http_502", '"<html>"')),
-        (200, {"error": {"message": "filtered", "code": "content_filter"}}, ("content_filter", "filtered")),
+        (
+            200,
+            {"error": {"message": "filtered", "code": "content_filter"}},
+            ("content_filter", "filtered"),
+        ),
         (200, {"hello": 1}, ("invalid_reply", "the reply has no choices")),
     ],
 )

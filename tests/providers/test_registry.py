@@ -12,7 +12,10 @@ CHAT = b'{"model": "m", "messages": []}'
     [
         ("https://api.openai.com/v1/chat/completions", "openai.chat"),
         ("http://localhost:8000/v1/chat/completions?x=/messages", "openai.chat"),
-        ("https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1", "openai.chat"),
+        (
+            "https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
+            "openai.chat",
+        ),
         ("https://api.mistral.ai/v1/chat/completions#stream", "openai.chat"),
         ("<BASE>/chat/completions/", "openai.chat"),
         ("https://api.anthropic.com/v1/messages?beta=true", "anthropic.messages"),
@@ -44,7 +47,9 @@ def test_not_recognised(url: str, body: bytes) -> None:
 
 def test_claude_on_vertex() -> None:
     body = b'{"anthropic_version": "vertex-2023-10-16", "messages": []}'
-    url = "https://h/v1/projects/p/locations/l/publishers/anthropic/models/claude-x:streamRawPredict"
+    url = (
+        "https://h/v1/projects/p/locations/l/publishers/anthropic/models/claude-x:streamRawPredict"
+    )
     api = recognise("POST", url, body)
     assert api is api_named("anthropic.messages")
 

@@ -13,18 +13,33 @@ from .replies import CHAT, MESSAGES, chat_request, json_reply, messages_request
 
 _text = st.text(st.characters(codec="utf-8"), min_size=1)
 _names = st.sampled_from(["weather", "refund", "a-b_c.1", "größe"])
-_scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20)
+_scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+)
 _values = st.recursive(
-    _scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=9), inner), max_leaves=9
+    _scalars,
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=9,
 )
 _arguments = st.dictionaries(st.text(max_size=9), _values, max_size=4)
-_raw_arguments = _arguments.map(json.dumps) | st.sampled_from(["", "{", '{"a": 1', "[1,", '"x"', "5"])
+_raw_arguments = _arguments.map(json.dumps) | st.sampled_from(
+    ["", "{", '{"a": 1', "[1,", '"x"', "5"]
+)
 
 
 @st.composite
 def _chat_messages(draw: st.DrawFn) -> Any:
-    message: dict[str, Any] = {"role": "assistant", "content": draw(st.none() | st.just("") | _text)}
-    for field in draw(st.sets(st.sampled_from(["reasoning", "reasoning_content", "refusal"]), max_size=2)):
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": draw(st.none() | st.just("") | _text),
+    }
+    for field in draw(
+        st.sets(st.sampled_from(["reasoning", "reasoning_content", "refusal"]), max_size=2)
+    ):
         message[field] = draw(st.none() | _text)
     if draw(st.booleans()):
         thinking = {"type": "thinking", "thinking": [{"type": "text", "text": draw(_text)}]}
@@ -42,7 +57,9 @@ def _chat_messages(draw: st.DrawFn) -> Any:
 
 @st.composite
 def _chat_replies(draw: st.DrawFn) -> HttpReply:
-    reasons = st.sampled_from(["stop", "length", "tool_calls", "function_call", "content_filter", "own"])
+    reasons = st.sampled_from(
+        ["stop", "length", "tool_calls", "function_call", "content_filter", "own"]
+    )
     choices = [
         {"index": i, "message": message, "finish_reason": draw(reasons)}
         for i, message in enumerate(draw(st.lists(_chat_messages(), min_size=1, max_size=2)))
@@ -73,7 +90,9 @@ _blocks = st.one_of(
         _names,
         _arguments,
     ),
-    st.builds(lambda x: {"type": "web_search_tool_result", "tool_use_id": "s", "content": x}, _values),
+    st.builds(
+        lambda x: {"type": "web_search_tool_result", "tool_use_id": "s", "content": x}, _values
+    ),
     st.builds(lambda x: {"type": "brand_new", "x": x}, _values),
 )
 

@@ -33,7 +33,9 @@ Seen = tuple[list[tuple[str, Any]], str | None]
 Ask = Callable[[LocalServer], Seen]
 
 NO_TOOL: Message = {"role": "assistant", "parts": [{"type": "text", "content": "Nothing to do."}]}
-BOTH: Message = {"parts": [*TEXT["parts"], tool_call("weather", {}), tool_call("refund", {"a": [1]})]}
+BOTH: Message = {
+    "parts": [*TEXT["parts"], tool_call("weather", {}), tool_call("refund", {"a": [1]})]
+}
 _ASKED: Any = {
     "model": "claude-x",
     "max_tokens": 99,
@@ -83,7 +85,10 @@ class _Gathered:
                 self.said[-1] = (name, (told, delta.signature))
             else:
                 fields = ("text", "thinking", "partial_json")
-                self.said[-1] = (name, told + next(getattr(delta, f) for f in fields if hasattr(delta, f)))
+                self.said[-1] = (
+                    name,
+                    told + next(getattr(delta, f) for f in fields if hasattr(delta, f)),
+                )
         elif event.type == "message_delta":
             self.stop = event.delta.stop_reason
 
@@ -147,7 +152,10 @@ ASKS: list[Ask] = [
     create, create_stream, stream_helper, beta_stream_helper,
     create_async, create_stream_async, stream_helper_async,
 ]  # fmt: skip
-_by_name = {"ids": lambda ask: ask.__name__ if callable(ask) else None}
+
+
+def _name(ask: object) -> str | None:
+    return getattr(ask, "__name__", None)
 
 
 def _meant(said: Message) -> Seen:
@@ -170,17 +178,17 @@ RECORDED = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.parametrize("ask", ASKS, **_by_name)
+@pytest.mark.parametrize("ask", ASKS, ids=_name)
 @RECORDED
 def test_the_sdk_sees_the_substitute(
     server: LocalServer, ask: Ask, recorded: HttpReply | None
 ) -> None:
     for said in (TEXT, NO_TOOL, EDITED_MESSAGE, OTHER_TOOL, BOTH):
-        server.answer = lambda request, said=said: MESSAGES.build_reply(request, recorded, said)  # type: ignore[misc]
+        server.answer = lambda request, said=said: MESSAGES.build_reply(request, recorded, said)
         assert ask(server) == _meant(said)
 
 
-@pytest.mark.parametrize("ask", ASKS, **_by_name)
+@pytest.mark.parametrize("ask", ASKS, ids=_name)
 @pytest.mark.parametrize("recorded", [MESSAGE_JSON, MESSAGE_STREAM], ids=["json", "stream"])
 def test_the_sdk_sees_the_recorded_answer(
     server: LocalServer, ask: Ask, recorded: HttpReply
@@ -207,10 +215,14 @@ def test_usage_survives(server: LocalServer) -> None:
             streamed = stream.get_final_message().usage
         created = client.messages.create(**_ASKED).usage
     for usage in (streamed, created):
-        assert (usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens) == (10, 100, 30)
+        assert (usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens) == (
+            10,
+            100,
+            30,
+        )
 
 
-@pytest.mark.parametrize("ask", ASKS, **_by_name)
+@pytest.mark.parametrize("ask", ASKS, ids=_name)
 @pytest.mark.parametrize(
     ("kind", "error"),
     [("rate_limit", anthropic.RateLimitError), ("server_error", anthropic.InternalServerError)],
@@ -239,7 +251,7 @@ def test_nothing_received(
 
 
 @RECORDED
-@pytest.mark.parametrize("ask", [create_stream, stream_helper, create_stream_async], **_by_name)
+@pytest.mark.parametrize("ask", [create_stream, stream_helper, create_stream_async], ids=_name)
 def test_a_cut_stream_breaks_the_connection(
     server: LocalServer, ask: Ask, recorded: HttpReply | None
 ) -> None:
@@ -275,7 +287,7 @@ def test_invalid_input_reaches_the_agent(server: LocalServer) -> None:
         create_stream(server)
 
 
-@pytest.mark.parametrize("ask", ASKS, **_by_name)
+@pytest.mark.parametrize("ask", ASKS, ids=_name)
 def test_an_invalid_body_is_an_error_in_the_agent(server: LocalServer, ask: Ask) -> None:
     recorded = MESSAGES.build_reply(messages_request(), None, TEXT)
     server.answer = lambda request: MESSAGES.build_failure(request, recorded, "invalid_json")

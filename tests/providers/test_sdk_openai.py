@@ -8,11 +8,22 @@ from typing import Any
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from tracer.model.messages import Message
 from tracer.providers.base import FailureKind, HttpReply
+from tracer.providers.sse import parse
 
-from .replies import CHAT, CHAT_JSON, CHAT_STREAM, EDITED_CHAT, OTHER_TOOL, TEXT, tool_call
+from .replies import (
+    CHAT,
+    CHAT_JSON,
+    CHAT_STREAM,
+    EDITED_CHAT,
+    OTHER_TOOL,
+    TEXT,
+    chat_request,
+    tool_call,
+)
 from .server import LocalServer
 
 Seen = tuple[str | None, list[tuple[str, Any]], str | None]
@@ -20,7 +31,9 @@ Ask = Callable[[LocalServer], Seen]
 
 NO_TOOL: Message = {"role": "assistant", "parts": [{"type": "text", "content": "Nothing to do."}]}
 BROKEN_ARGUMENTS: Message = {"parts": [tool_call("weather", '{"city": ', "call_a")]}
-BOTH: Message = {"parts": [*TEXT["parts"], tool_call("weather", {}), tool_call("refund", {"a": [1]})]}
+BOTH: Message = {
+    "parts": [*TEXT["parts"], tool_call("weather", {}), tool_call("refund", {"a": [1]})]
+}
 _ASKED: Any = {"model": "gpt-x", "messages": [{"role": "user", "content": "Weather?"}]}
 
 
@@ -123,7 +136,10 @@ ASKS: list[Ask] = [
     create, create_stream, stream_helper, create_async, create_stream_async, stream_helper_async,
 ]  # fmt: skip
 STREAMED = (create_stream, stream_helper, create_stream_async, stream_helper_async)
-_by_name = {"ids": lambda ask: ask.__name__ if callable(ask) else None}
+
+
+def _name(ask: object) -> str | None:
+    return getattr(ask, "__name__", None)
 
 
 def _meant(said: Message) -> Seen:
@@ -132,42 +148,29 @@ def _meant(said: Message) -> Seen:
     return (texts or [None])[0], calls, "tool_calls" if calls else "stop"
 
 
-@pytest.mark.parametrize("ask", ASKS, **_by_name)
+@pytest.mark.parametrize("ask", ASKS, ids=_name)
 @pytest.mark.parametrize("recorded", [CHAT_JSON, CHAT_STREAM, None], ids=["json", "stream", "none"])
 def test_the_sdk_sees_the_substitute(
     server: LocalServer, ask: Ask, recorded: HttpReply | None
 ) -> None:
     for said in (TEXT, NO_TOOL, EDITED_CHAT, OTHER_TOOL, BROKEN_ARGUMENTS, BOTH):
-        server.answer = lambda request, said=said: CHAT.build_reply(request, recorded, said)  # type: ignore[misc]
+        server.answer = lambda request, said=said: CHAT.build_reply(request, recorded, said)
         assert ask(server) == _meant(said)
         assert bool(server.asked().get("stream")) == (ask in STREAMED)
 
 
-@pytest.mark.parametrize("ask", ASKS, **_by_name)
+@pytest.mark.parametrize("ask", ASKS, ids=_name)
 @pytest.mark.parametrize("recorded", [CHAT_JSON, CHAT_STREAM], ids=["json", "stream"])
 def test_the_sdk_sees_the_recorded_answer(
     server: LocalServer, ask: Ask, recorded: HttpReply
 ) -> None:
-    said = CHAT.read_reply(server_request(), recorded).messages[0]
+    said = CHAT.read_reply(chat_request(), recorded).messages[0]
     server.answer = lambda request: CHAT.build_reply(request, recorded, said)
     calls = [("weather", {"city": "Oslo"}), ("weather", {"city": "Rome"})]
     assert ask(server) == (None, calls, "tool_calls")
 
 
-def server_request() -> Any:
-    """Any request; reading a reply does not depend on it."""
-    from .replies import chat_request  # noqa: PLC0415
-
-    return chat_request()
-
-
-def test_a_built_reply_passes_the_sdks_own_types(server: LocalServer) -> None:
-    from openai.types.chat import ChatCompletion, ChatCompletionChunk  # noqa: PLC0415
-
-    from tracer.providers.sse import parse  # noqa: PLC0415
-
-    from .replies import chat_request  # noqa: PLC0415
-
+def test_a_built_reply_passes_the_sdks_own_types() -> None:
     for recorded in (CHAT_JSON, CHAT_STREAM, None):
         for said in (TEXT, EDITED_CHAT, OTHER_TOOL):
             built = CHAT.build_reply(chat_request(), recorded, said)
@@ -176,7 +179,7 @@ def test_a_built_reply_passes_the_sdks_own_types(server: LocalServer) -> None:
                 ChatCompletionChunk.model_validate_json(event.data, strict=True)
 
 
-@pytest.mark.parametrize("ask", ASKS, **_by_name)
+@pytest.mark.parametrize("ask", ASKS, ids=_name)
 @pytest.mark.parametrize(
     ("kind", "error"),
     [("rate_limit", openai.RateLimitError), ("server_error", openai.InternalServerError)],
@@ -207,7 +210,7 @@ def test_nothing_received(
 
 
 @pytest.mark.parametrize("recorded", [CHAT_JSON, CHAT_STREAM, None], ids=["json", "stream", "none"])
-@pytest.mark.parametrize("ask", [create_stream, stream_helper, create_stream_async], **_by_name)
+@pytest.mark.parametrize("ask", [create_stream, stream_helper, create_stream_async], ids=_name)
 def test_a_cut_stream_breaks_the_connection(
     server: LocalServer, ask: Ask, recorded: HttpReply | None
 ) -> None:
@@ -217,7 +220,7 @@ def test_a_cut_stream_breaks_the_connection(
 
 
 def test_a_cut_stream_gives_its_first_content(server: LocalServer) -> None:
-    said = CHAT.build_reply(server_request(), None, TEXT)
+    said = CHAT.build_reply(chat_request(), None, TEXT)
     server.answer = lambda request: CHAT.build_failure(request, said, "cut_stream")
     gathered = _Gathered()
     with _client(server) as client, pytest.raises(openai.APIConnectionError):
@@ -235,7 +238,7 @@ def test_a_cut_json_reply(server: LocalServer) -> None:
         client.chat.completions.create(**_ASKED)
 
 
-@pytest.mark.parametrize("ask", ASKS, **_by_name)
+@pytest.mark.parametrize("ask", ASKS, ids=_name)
 def test_invalid_arguments_reach_the_agent(server: LocalServer, ask: Ask) -> None:
     server.answer = lambda request: CHAT.build_failure(request, CHAT_JSON, "invalid_json")
     _, calls, finish = ask(server)
@@ -243,9 +246,9 @@ def test_invalid_arguments_reach_the_agent(server: LocalServer, ask: Ask) -> Non
     assert finish == "tool_calls"
 
 
-@pytest.mark.parametrize("ask", ASKS, **_by_name)
+@pytest.mark.parametrize("ask", ASKS, ids=_name)
 def test_an_invalid_body_is_an_error_in_the_agent(server: LocalServer, ask: Ask) -> None:
-    recorded = CHAT.build_reply(server_request(), None, TEXT)
+    recorded = CHAT.build_reply(chat_request(), None, TEXT)
     server.answer = lambda request: CHAT.build_failure(request, recorded, "invalid_json")
     with pytest.raises((openai.OpenAIError, json.JSONDecodeError)):
         ask(server)

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from tracer.providers.sse import SseEvent, SseParser, emit, parse
 
-_names = st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1).filter(
-    lambda name: not name.startswith(" ")
-)
+_names = st.none() | st.text(
+    st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1
+).filter(lambda name: not name.startswith(" "))
 _data = st.text(st.characters(codec="utf-8", exclude_characters="\r"))
 _events = st.lists(st.tuples(_names, _data))
 

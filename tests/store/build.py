@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, settings
 
 from tracer.model.chain import BodySplitter, SplitBody
 from tracer.model.records import Slot, Usage
+from tracer.store.batches import Job
+from tracer.store.reading import Store
 from tracer.store.writes import Reply, Request, RunEnd, RunStart, StepEnd, StepStart, Value
 
 ROOT = Path(__file__).parents[2]
@@ -118,3 +120,19 @@ def python(code: str, *arguments: object, **more: Any) -> subprocess.Popen[str]:
         cwd=ROOT,
         **more,
     )
+
+
+def start_run(number: int = 1) -> Job:
+    """The job that writes `run_start`."""
+    return lambda writer: writer.start_run(run_start(number))
+
+
+def start_step(n: int) -> Job:
+    """The job that writes `step_start`."""
+    return lambda writer: writer.start_step(step_start(n))
+
+
+def recorded(path: Path) -> list[int]:
+    """Numbers of the steps of the first run, as another connection sees them."""
+    with Store.open(path) as store:
+        return [step.n for step in store.steps(run_id(1))]

@@ -1,9 +1,11 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tracer.store.reading import Store
+from tracer.store.writer import WriteQueue
 from tracer.store.writing import StoreWriter
 
 
@@ -23,3 +25,23 @@ def writer(path: Path) -> Iterator[StoreWriter]:
 def store(writer: StoreWriter) -> Iterator[Store]:
     with Store.open(writer.path) as store:
         yield store
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., WriteQueue]]:
+    """Makes queues that are closed at the end."""
+    made: list[WriteQueue] = []
+
+    def queue(*given: Any, **more: Any) -> WriteQueue:
+        made.append(WriteQueue(*given, **more))
+        return made[-1]
+
+    yield queue
+    for one in made:
+        one.close(5)
+
+
+@pytest.fixture
+def queue(make: Callable[..., WriteQueue], path: Path) -> WriteQueue:
+    queue: WriteQueue = make(path)
+    return queue

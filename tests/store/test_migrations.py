@@ -2,14 +2,19 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from sqlite_utils import hookimpl
+from sqlite_utils.plugins import pm
 
 from tests.databases.build import ERROR, FOLDER, current
 from tests.store.build import ROOT, python, run_id, run_start
 from tracer.store import migrations
-from tracer.store.connection import connect
+from tracer.store.connection import _use_wal, connect
 from tracer.store.failures import StoreBroken
 from tracer.store.migrations import MIGRATIONS, schema_sql
 from tracer.store.reading import Store
@@ -161,3 +166,70 @@ def test_many_processes_create_one_database(path: Path) -> None:
         assert child.returncode == 0, err
     with Store.open(path) as store:
         assert len(store.runs()) == 5
+
+
+def test_what_another_process_migrated_meanwhile_is_done(path: Path) -> None:
+    """Two find the file empty; the second waits for the first and has nothing left to do."""
+    path.touch()
+    first = sqlite3.connect(path, isolation_level=None)
+    first.execute("pragma journal_mode = wal").fetchone()
+    first.execute("begin immediate")
+    errors: list[BaseException] = []
+
+    def second() -> None:
+        try:
+            connect(path).close()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    time.sleep(0.5)  # by then it stands before the lock
+    for statement in _finished(path.with_name("model.db")):
+        first.execute(statement)
+    first.execute("commit")
+    thread.join(30)
+    first.close()
+    assert errors == []
+
+
+def _finished(model: Path) -> list[str]:
+    """Statements that make the migrated schema."""
+    conn = connect(model)
+    names = migrations.applied(conn)
+    tables = conn.execute(
+        "select sql from sqlite_master where name like '%migrations%' and sql > ''"
+    )
+    statements = [*(sql for (sql,) in tables), *schema_sql(conn).split(";\n\n")]
+    conn.close()
+    return statements + [
+        "insert into _sqlite_migrations (migration_set, name, applied_at)"
+        f" values ('tracer', '{name}', '')"
+        for name in names or ()
+    ]
+
+
+def test_plugins_of_sqlite_utils_have_no_business_here(path: Path) -> None:
+    class Plugin:
+        @hookimpl
+        def prepare_connection(self, conn: sqlite3.Connection) -> None:
+            raise AssertionError("a plugin ran")
+
+    plugin = Plugin()
+    pm.register(plugin)
+    try:
+        connect(path).close()
+    finally:
+        pm.unregister(plugin)
+
+
+def test_a_switch_to_the_log_that_meets_a_lock_is_tried_again() -> None:
+    """SQLite answers "locked" at once when two switch in the same moment."""
+    busy = sqlite3.OperationalError("database is locked")
+    busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    conn = Mock()
+    conn.execute.return_value.fetchone.side_effect = [busy, busy, ("wal",)]
+    _use_wal(conn, 5000)
+    conn.execute.return_value.fetchone.side_effect = busy
+    with pytest.raises(sqlite3.OperationalError):
+        _use_wal(conn, 50)

@@ -1,13 +1,26 @@
 """Lists, names a person may type, and what a run whose process died reads as."""
 
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.store.build import python, run_end, run_id, run_start, step_end, step_start
+from tests.store.build import (
+    model_start,
+    python,
+    reply,
+    request,
+    run_end,
+    run_id,
+    run_start,
+    step_end,
+    step_start,
+)
 from tracer.errors import NotFoundError
-from tracer.store.failures import NoDatabase
+from tracer.model.chain import BodySplitter
+from tracer.store.failures import NoDatabase, StoreBroken
 from tracer.store.reading import Store
 from tracer.store.writing import StoreWriter
 
@@ -270,3 +283,49 @@ def test_size(writer: StoreWriter, store: Store) -> None:
     writer.start_run(run_start())
     files = [writer.path, writer.path.with_name("traces.db-wal")]
     assert store.size_bytes() == sum(file.stat().st_size for file in files) > 0
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "update blob set codec = 'zlib', data = x'00' where size = 1",
+        "update step set chunks = x'05'",
+        "update step set detail = 'not json'",
+        "update step set error = '{}'",
+        "update run set warnings = '['",
+    ],
+)
+def test_rows_that_make_no_sense(writer: StoreWriter, store: Store, harm: str) -> None:
+    """Someone else's hands in the file end in a sentence, not in a traceback."""
+    writer.start_run(run_start())
+    writer.start_step(step_start())
+    writer.end_step(step_end(output=reply(b"2")))
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as conn:
+        conn.execute(harm)
+    with pytest.raises(StoreBroken, match=r"traces.db is damaged \(.*recover"):
+        for step in store.steps(store.find_run("last").id):
+            store.value(step, "input")
+            store.reply(step)
+
+
+def test_links_in_a_circle_end(writer: StoreWriter, store: Store) -> None:
+    writer.start_run(run_start())
+    for n in (1, 2):
+        given = request(BodySplitter(), ["a", f"b{n}"])[0]
+        writer.start_step(model_start(n, input=given))
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as conn:
+        conn.execute("update link set parent = id")
+    one, other = store.steps(run_id(1))
+    assert len(store.message_links(one)) <= 2
+    assert store.shared_messages(one, other) == 0
+    assert len(list(store.links(run_id(1)))) <= 3
+
+
+def test_a_symbolic_link_to_the_database(writer: StoreWriter, tmp_path: Path) -> None:
+    writer.start_run(run_start())
+    other = tmp_path / "elsewhere" / "linked.db"
+    other.parent.mkdir()
+    other.symlink_to(writer.path)
+    with Store.open(other) as store, Store.open(writer.path) as direct:
+        assert len(store.runs()) == 1
+        assert store.size_bytes() == direct.size_bytes()

@@ -57,12 +57,14 @@ class Exchange:
 
     def say(self, text: str = "", *calls: Call, model: str | None = None) -> None:
         """The chat reply this request asks for, whole or as a stream, in its own API."""
-        pieces = events(self.asked, text, *calls)
+        if not self.asked.body:
+            self.reply({"ok": True})
+            return
         if not self.asked.json.get("stream"):
             self.reply(whole(self.asked, text, *calls, model=model))
             return
         self.begin()
-        for piece in pieces:
+        for piece in events(self.asked, text, *calls):
             self.chunk(piece)
         self.finish()
 

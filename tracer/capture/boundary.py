@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tracer.capture.scope import Scope
+from tracer.errors import CannotReplayError
 from tracer.model.records import (
     JSON,
     Effect,
@@ -140,6 +141,7 @@ class Decision:
 
 
 LIVE = Decision()
+FORKED = "the process was forked: what the child processes did is not recorded"
 
 
 class StepHandler(Protocol):
@@ -241,6 +243,7 @@ class ActiveRun:
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
+        self.in_child = False
         self.limits: list[Callable[[], None]] = []
         self.steps_begun = 0
         self._sequence = itertools.count(1)
@@ -257,10 +260,28 @@ class ActiveRun:
                 self._named[name] = Scope(self, name, None, self.root)
             return self._named[name]
 
+    def was_forked(self, *, child: bool) -> None:
+        """The process was forked: the child's steps can't be numbered together with ours."""
+        self.in_child = child
+        if not child and FORKED not in self.warnings:
+            self.warnings.append(FORKED)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether this is a copy in a forked process; what happens there is not recorded."""
+        return self.in_child and self.handler is None
+
     def check(self) -> None:
         """Raise what already ended this re-execution, if something did."""
-        if self.handler is not None:
-            self.handler.check()
+        if self.handler is None:
+            return
+        if self.in_child:
+            # An ordinary exception: it travels from a process pool's worker to the agent.
+            raise CannotReplayError(
+                "a step runs in a forked child process, which was not recorded and so can't be "
+                "answered: run it in a thread"
+            )
+        self.handler.check()
 
     def wait(self, decision: Decision, point: str = "reply") -> None:
         """Hold an answer back until the recorded order allows it."""

@@ -4,10 +4,11 @@ One place for recording and re-execution, so that both hash the same thing. Host
 model call's identity: a re-execution may have another base URL, or none.
 """
 
+from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
 from tracer.capture import redact
-from tracer.capture.boundary import Call
+from tracer.capture.boundary import Call, Document
 from tracer.model.chain import BodySplitter, SplitBody, whole
 from tracer.model.fingerprint import (
     MEANINGFUL_HEADERS,
@@ -18,6 +19,26 @@ from tracer.providers.base import HttpRequest
 
 MESSAGES_KEY = "messages"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def without_secrets(call: Call) -> Call:
+    """The call as it may be stored, and as it is identified: the same object where it holds no
+    secret. A re-execution has another key, or none."""
+    if call.request is not None:
+        redact.headers(call.request.headers)
+        redact.url(call.request.url)
+        body = redact.data(call.request.body)
+        if body != call.request.body:
+            return replace(call, request=replace(call.request, body=body))
+    elif call.document is not None:
+        document = redact.data(bytes(call.document))
+        if document != bytes(call.document):
+            return replace(call, document=Document([document]))
+    elif call.input is not None:
+        given = redact.data(call.input)
+        if given != call.input:
+            return replace(call, input=given)
+    return call
 
 
 def split(call: Call, splitter: BodySplitter) -> SplitBody | None:

@@ -9,12 +9,14 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 from tracer.capture import identity, redact
 from tracer.capture.boundary import End, OpenStep
 from tracer.capture.boundary import Call as StepCall
 from tracer.capture.encoding import decode_chunks
 from tracer.capture.guard import report
+from tracer.capture.pricelist import PriceList
 from tracer.capture.readings import (
     StartReading,
     read_function_end,
@@ -38,6 +40,8 @@ from tracer.store.writes import (
 from tracer.store.writing import MissingBase, StoreWriter
 
 WAIT_SECONDS = 0.25
+OPEN_SECONDS = 3.0
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -79,35 +83,71 @@ class StoreRecorder:
     def __init__(self, make_queue: Callable[["StoreRecorder"], WriteQueue]) -> None:
         self._splitter = BodySplitter()
         self._unpriced: list[_Unpriced] = []
+        self._prices = PriceList()
+        self._opened = False
         self._readings: dict[tuple[str, int], StartReading] = {}
         self.tallies: dict[str, Tally] = {}
         self.queue = make_queue(self)
 
     def run_started(self, start: RunStart) -> None:
         self.tallies[start.run_id] = Tally()
-        self.queue.put_and_wait(lambda writer: writer.start_run(start), WAIT_SECONDS)
+        redact.remember_environment()
+        start = redact.record(start)
+        # The first run opens or makes the database, which takes longer than writing a row.
+        patience = WAIT_SECONDS if self._opened else OPEN_SECONDS
+        self._opened = True
+        self.queue.put_and_wait(lambda writer: writer.start_run(start), patience)
 
     def run_ended(self, end: RunEnd) -> None:
-        if end.error is not None:
-            end = replace(end, error=_clean_error(end.error))
-        self.queue.put_and_wait(lambda writer: writer.end_run(end), WAIT_SECONDS)
+        # Cleaned on the writer's thread: by then all headers before it have been seen.
+        self.queue.put_and_wait(lambda writer: writer.end_run(redact.record(end)), WAIT_SECONDS)
+
+    def after_fork_in_child(self) -> None:
+        """What waits for a price belongs to the parent process."""
+        self._unpriced.clear()
+        self._prices = PriceList()
+
+    def _look_again(self) -> None:
+        self.queue.put(lambda writer: None)  # the idle hook runs after it
+
+    def flush(self, timeout: float) -> None:
+        """Wait until everything recorded so far is written and priced."""
+        give_up = time.monotonic() + timeout
+        self.queue.flush(timeout)
+        while self._unpriced and self.queue.failure is None:
+            left = give_up - time.monotonic()
+            if left <= 0:
+                return
+            self._look_again()
+            self._prices.wait(left)
+            self.queue.flush(left)
+            time.sleep(0.002)
 
     def update_run(self, change: Callable[[StoreWriter], None]) -> None:
         self.queue.put(change)
 
     def step_started(self, step: OpenStep, call: StepCall) -> None:
         size = len(call.request.body) if call.request is not None else 0
-        self.queue.put_and_wait(lambda w: self._write_start(w, step, call), WAIT_SECONDS, size)
+        job = _Once(lambda: self._start_record(step, call))
+        self.queue.put_and_wait(lambda w: self._write_start(w, step, job), WAIT_SECONDS, size)
 
     def step_ended(self, step: OpenStep, end: End) -> None:
         size = sum(map(len, end.reply.chunks)) if end.reply is not None else len(end.value or b"")
-        self.queue.put_and_wait(lambda w: self._write_end(w, step, end), WAIT_SECONDS, size)
+        job = _Once(lambda: self._end_record(step, end))
+        self.queue.put_and_wait(lambda w: w.end_step(job.made()), WAIT_SECONDS, size)
 
     def idle(self, writer: StoreWriter) -> bool:
         """Price one model call; True while there are more. Runs when nothing else is queued."""
-        if not self._unpriced:
+        if not self._unpriced or not self._prices.ready(self._look_again):
             return False
-        item = self._unpriced.pop(0)
+        item = self._unpriced[0]
+        try:
+            self._price(writer, item)
+        finally:
+            del self._unpriced[0]  # last: `flush` waits for an empty list
+        return bool(self._unpriced)
+
+    def _price(self, writer: StoreWriter, item: _Unpriced) -> None:
         cost = price(item.model, item.provider, item.usage, item.at_ns)
         if cost is not None:
             writer.set_cost(item.run_id, item.n, cost)
@@ -116,26 +156,27 @@ class StoreRecorder:
             tally.unpriced += cost is None
             if cost is not None:
                 tally.cost_usd = (tally.cost_usd or 0.0) + cost
-        return bool(self._unpriced)
 
-    def _write_start(self, writer: StoreWriter, step: OpenStep, call: StepCall) -> None:
+    def _write_start(self, writer: StoreWriter, step: OpenStep, job: "_Once[StepStart]") -> None:
         try:
-            writer.start_step(self._start_record(step, call))
+            writer.start_step(job.made())
         except MissingBase:
             self._splitter.forget()
-            writer.start_step(self._start_record(step, call))
+            writer.start_step(job.made_again())
         if step.run.is_program and step.run.outermost[:1] == [step]:
             # A program's own input is its argv; what its agent was asked says more in a list.
             reading = self._readings[step.run.id, step.n]
             writer.update_run(step.run.id, input_text=redact.text(reading.summary))
 
     def _start_record(self, step: OpenStep, call: StepCall) -> StepStart:
-        body = identity.split(call, self._splitter)
-        reading = read_start(call, body)
+        kept = identity.without_secrets(call)
+        body = identity.split(kept, self._splitter)
+        fingerprint = step.decision.fingerprint or identity.call_fingerprint(kept, body)
+        reading = read_start(kept, body)
+        if (step.run.id, step.n) not in self._readings:
+            self.tallies.setdefault(step.run.id, Tally()).steps += 1
         self._readings[step.run.id, step.n] = reading
-        self.tallies.setdefault(step.run.id, Tally()).steps += 1
-        fingerprint = step.decision.fingerprint or identity.call_fingerprint(call, body)
-        return StepStart(
+        start = StepStart(
             run_id=step.run.id,
             n=step.n,
             id=step.id,
@@ -146,20 +187,21 @@ class StoreRecorder:
             started_ns=step.started_ns,
             start_seq=step.start_seq,
             slot=call.slot,
-            input=_input_payload(call, body),
+            input=_input_payload(kept, body),
             fingerprint=fingerprint,
-            summary=redact.text(reading.summary),
+            summary=reading.summary,
             effect=call.effect,
             api=call.api.name if call.api is not None else None,
             model=reading.model,
             provider=reading.provider,
             matched_step=step.decision.matched_step,
             callsite=call.callsite,
-            search_text=redact.text(reading.search_text),
+            search_text=reading.search_text,
             detail=reading.detail | step.decision.detail,
         )
+        return redact.record(start)
 
-    def _write_end(self, writer: StoreWriter, step: OpenStep, end: End) -> None:
+    def _end_record(self, step: OpenStep, end: End) -> StepEnd:
         started = self._readings.pop((step.run.id, step.n), None) or StartReading(step.call.name)
         record = StepEnd(
             run_id=step.run.id,
@@ -168,7 +210,7 @@ class StoreRecorder:
             ended_ns=end.ended_ns,
             end_seq=end.end_seq,
             output=None if end.value is None else Value(end.value),
-            error=_clean_error(end.error),
+            error=end.error,
             fidelity=end.fidelity,
             diverged=step.decision.diverged,
             detail=end.detail,
@@ -180,8 +222,7 @@ class StoreRecorder:
         tally = self.tallies.setdefault(step.run.id, Tally())
         if record.status == "error" and not step.call.kind == "agent":
             tally.error_step = step.n
-        record = self._plan_price(record, step, started, tally)
-        writer.end_step(record)
+        return redact.record(self._plan_price(record, step, started, tally))
 
     def _with_reading(
         self, record: StepEnd, step: OpenStep, end: End, started: StartReading
@@ -217,6 +258,21 @@ class StoreRecorder:
         return record
 
 
+class _Once(Generic[T]):
+    """A record made when it is first written; a transaction that met a lock writes it again."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made: T | None = None
+
+    def made(self) -> T:
+        return self.made_again() if self._made is None else self._made
+
+    def made_again(self) -> T:
+        self._made = self._make()
+        return self._made
+
+
 def _input_payload(
     call: StepCall, body: SplitBody | None
 ) -> Value | Request | Conversation | None:
@@ -227,13 +283,6 @@ def _input_payload(
     if body is not None:
         return Conversation(body)
     return None if call.input is None else Value(call.input)
-
-
-def _clean_error(error: ErrorInfo | None) -> ErrorInfo | None:
-    if error is None:
-        return None
-    trace = None if error.traceback is None else redact.text(error.traceback)
-    return ErrorInfo(error.type, redact.text(error.message), trace)
 
 
 def json_bytes(value: JSON) -> bytes:

@@ -1,12 +1,22 @@
 """Secrets are removed before anything reaches the disk: headers, URL parameters, known keys.
 
-The values of secret headers are remembered (in memory only) so that the same key is also removed
-from error messages and tracebacks.
+The values of secret headers, URL parameters and environment variables are remembered (in memory
+only) so that the same key is also removed from wherever else it turns up: error messages,
+tracebacks, arguments, answers that repeat it.
 """
 
+import base64
+import dataclasses
+import os
 import re
-from collections.abc import Iterable
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+from tracer.model.chain import SplitBody
+from tracer.store.writes import Reply
+
+T = TypeVar("T")
 
 REDACTED = "[redacted]"
 SECRET_HEADERS = frozenset(
@@ -26,8 +36,12 @@ SECRET_HEADERS = frozenset(
 )
 _SECRET_NAME = re.compile(r"(api[-_]?key|token|secret|password|signature|credential)", re.I)
 _SECRET_QUERY = frozenset({"key", "sig", "signature", "access_token", "token", "api-key"})
+# Environment variables that hold a secret, by their name's end; short and numeric values don't.
+_SECRET_VARIABLE = re.compile(r"(API_?KEY|ACCESS_?KEY|SECRET|TOKEN|PASSWORD|CREDENTIALS?)$", re.I)
 _SHORTEST = 8
-_known: set[str] = set()
+_SHORTEST_VARIABLE = 12
+_MOST = 200  # a server that meets ever new cookies must not look for all of them for ever
+_known: dict[str, None] = {}
 
 
 def is_secret_header(name: str) -> bool:
@@ -39,32 +53,64 @@ def is_secret_header(name: str) -> bool:
 
 
 def headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """The headers with secret values replaced; the values are remembered for `text`."""
+    """The headers with secret values replaced; the values are remembered for `record`."""
     kept: list[tuple[str, str]] = []
     for name, value in pairs:
         if is_secret_header(name):
-            remember(value)
+            for secret in _secrets_in(name.lower(), value):
+                remember(secret)
             kept.append((name, REDACTED))
         else:
             kept.append((name, value))
     return tuple(kept)
 
 
+def _secrets_in(name: str, value: str) -> list[str]:
+    """What is secret in a header's value, without the words around it."""
+    if name == "set-cookie":  # attributes follow, which are no secret
+        value = value.split(";", 1)[0]
+    if name in ("cookie", "set-cookie"):
+        return [pair.partition("=")[2] for pair in value.split(";")]
+    scheme, _, word = value.strip().rpartition(" ")
+    if scheme.lower() == "basic":
+        try:
+            return [word, base64.b64decode(word).decode().partition(":")[2]]
+        except ValueError:
+            pass
+    return [word]
+
+
 def remember(secret: str) -> None:
-    """Keep a secret in memory, so that `text` removes it wherever it turns up."""
-    word = secret.strip().rsplit(" ", 1)[-1]
-    if len(word) >= _SHORTEST:
-        _known.add(word)
+    """Keep a secret in memory, so that it is removed wherever it turns up."""
+    word = secret.strip().strip('"')
+    if len(word) < _SHORTEST or word in _known or word == REDACTED:
+        return
+    _known[word] = None
+    if len(_known) > _MOST:
+        del _known[next(iter(_known))]
+
+
+def remember_environment() -> None:
+    """Remember the keys this process was given, before any of them is seen in a header."""
+    for name, value in os.environ.items():
+        if _SECRET_VARIABLE.search(name) is None or value.isdigit():
+            continue
+        if len(value) >= _SHORTEST_VARIABLE:
+            remember(value)
 
 
 def url(address: str) -> str:
-    """The URL without user info and with secret query values replaced."""
+    """The URL without user info and with secret query values replaced; they are remembered."""
     parts = urlsplit(address)
-    netloc = parts.netloc.rsplit("@", 1)[-1]
+    user, _, netloc = parts.netloc.rpartition("@")
+    remember(unquote(user.partition(":")[2]))
     query = parts.query
     if query:
         pairs = parse_qsl(query, keep_blank_values=True)
-        if any(_is_secret_query(name) for name, _ in pairs):
+        secrets = [value for name, value in pairs if _is_secret_query(name)]
+        for value in secrets:
+            remember(value)
+        if secrets:
             query = urlencode([(n, REDACTED if _is_secret_query(n) else v) for n, v in pairs])
     return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
 
@@ -75,7 +121,59 @@ def _is_secret_query(name: str) -> bool:
 
 def text(words: str) -> str:
     """Text with every remembered secret replaced."""
-    for secret in _known:
+    for secret in list(_known):
         if secret in words:
             words = words.replace(secret, REDACTED)
     return words
+
+
+def data(content: bytes) -> bytes:
+    """The same for bytes."""
+    for secret in list(_known):
+        encoded = secret.encode("utf-8", "surrogatepass")
+        if encoded in content:
+            content = content.replace(encoded, REDACTED.encode())
+    return content
+
+
+def record(value: T) -> T:
+    """A store's record with every remembered secret replaced, at any depth.
+
+    Bodies that are split already are left: they were read by `data` before.
+    """
+    return value if not _known else _clean(value)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, bytes):
+        return data(value)
+    if isinstance(value, dict):
+        return {key: _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_clean(item) for item in value)
+    if isinstance(value, SplitBody) or not dataclasses.is_dataclass(value):
+        return value
+    if isinstance(value, Reply):
+        value = dataclasses.replace(value, chunks=_chunks(value.chunks))
+    fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    changed = {name: new for name, old in fields.items() if (new := _clean(old)) != old}
+    return dataclasses.replace(value, **changed) if changed else value
+
+
+def _chunks(chunks: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Chunks without secrets, of the same sizes: one may reach over an edge."""
+    whole = b"".join(chunks)
+    clean = whole
+    for secret in list(_known):
+        encoded = secret.encode("utf-8", "surrogatepass")
+        if encoded in clean:
+            mark = REDACTED.encode()[: len(encoded)]
+            clean = clean.replace(encoded, mark.ljust(len(encoded), b"*"))
+    if clean == whole:
+        return tuple(chunks)
+    ends = [0]
+    for chunk in chunks:
+        ends.append(ends[-1] + len(chunk))
+    return tuple(clean[start:end] for start, end in zip(ends, ends[1:], strict=False))

@@ -5,7 +5,9 @@ re-execution a `Template` says what the next run is: its id, its parent and its 
 """
 
 import atexit
+import contextlib
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -86,15 +88,33 @@ def recorder_for(database: Path) -> StoreRecorder:
         if recorder is None:
             recorder = StoreRecorder(lambda own: WriteQueue(database, idle=own.idle))
             if not _recorders:
-                atexit.register(flush)
+                atexit.register(_at_exit)
             _recorders[database] = recorder
         return recorder
+
+
+def _after_fork_in_child() -> None:
+    for recorder in _recorders.values():
+        recorder.after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _at_exit() -> None:
+    flush()
+    if getattr(sys, "last_type", None) is KeyboardInterrupt:
+        # Python dies of the signal when Ctrl-C ended the program, unless something was compiled
+        # since (our imports do): then it has forgotten, and this reminds it.
+        with contextlib.suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")  # noqa: S102 - a constant
 
 
 def flush(timeout: float = FLUSH_SECONDS) -> None:
     """Wait until everything recorded so far is written and priced, or `timeout` seconds."""
     for recorder in list(_recorders.values()):
-        recorder.queue.flush(timeout)
+        recorder.flush(timeout)
 
 
 def install() -> None:

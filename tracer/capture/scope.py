@@ -8,6 +8,7 @@ Paths: a step opens a scope named after itself ("tool2"), a task or thread one n
 """
 
 import contextvars
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -82,11 +83,11 @@ def current() -> Scope | None:
     scope = _current.get()
     held: Scope | None = getattr(_held, "scope", None)
     if held is not None and (scope is None or held.is_below(scope)):
-        return held
+        scope = held
     if scope is not None:
-        return scope
+        return None if scope.run.is_elsewhere else scope
     # Copied, because another thread may end its run meanwhile.
-    runs = _active[:]
+    runs = [run for run in _active if not run.is_elsewhere]
     if len(runs) != 1 or threading.current_thread() is threading.main_thread():
         return None
     return runs[0].root.for_stranger(threading.current_thread().name)
@@ -117,6 +118,18 @@ def run_started(run: "ActiveRun") -> None:
 def run_ended(run: "ActiveRun") -> None:
     if run in _active:
         _active.remove(run)
+
+
+def _after_fork(*, child: bool) -> None:
+    for run in _active:
+        run.was_forked(child=child)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        after_in_parent=lambda: _after_fork(child=False),
+        after_in_child=lambda: _after_fork(child=True),
+    )
 
 
 def any_run_active() -> bool:

@@ -33,9 +33,7 @@ def show_demo(database: Path, *, port: int, open_browser: bool) -> None:
             )
         call = SUPPORT.blamed_call
         say(f"Recorded run {run.id[:8]}: {SUPPORT.error_message}.")
-        say(
-            f"Why? Look at model call {call} in the UI, and fork it there; or from another terminal:"
-        )
+        say(f"Why? Look at model call {call} in the UI, and fork it there or elsewhere:")
         address = server.url if server is not None else ""
         say(f"  OPENAI_BASE_URL={address}/v1 OPENAI_API_KEY={KEY} \\")
         say(f"  {_fork_line(run.id[:8])}")

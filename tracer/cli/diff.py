@@ -113,7 +113,7 @@ def _show_row(row: Row) -> None:
 
 def _show_changes(changes: list[Change]) -> None:
     for change in changes[:_SHOWN_CHANGES]:
-        line(f"{'':>13}{change.path}", FAINT)
+        line(f"{'':>13}{change.path or 'output'}", FAINT)
         if not change.added:
             line(f"{'':>13}- {_value(change.old)}", RED)
         if not change.removed:

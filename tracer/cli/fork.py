@@ -17,7 +17,7 @@ from tracer.cli.options import (
 from tracer.cli.reexecute import reexecute, split_tools
 from tracer.errors import BadFileError, UsageError
 from tracer.replay.session import ReplaySpec
-from tracer.replay.substitute import FAILURES, Substitute
+from tracer.replay.substitute import FAILURES, Substitute, failure_kind
 
 MAX_RESPONSE_BYTES = 16 << 20
 
@@ -115,7 +115,7 @@ def _substitute(given: dict[str, Any]) -> Substitute:
     if kind == "result":
         return Substitute("result", result=parse_json(given["result"], "--result"))
     if kind == "error":
-        return Substitute("error", error=given["error"])
+        return Substitute("error", error=failure_kind(given["error"]))
     return Substitute("text", text=given["text"])
 
 

@@ -15,7 +15,9 @@ from tracer.store.reading import Store
 
 _SHOWN = 40
 _NAME = 24  # columns a name may take
+_SHORT_NAME = 16  # on a narrow terminal
 _ROOMY = 110  # columns from which counts are shown too
+_FAIR = 90  # columns from which time and money are
 
 
 @click.command("ls")
@@ -50,23 +52,28 @@ def command(failed: bool, search: str | None, limit: int | None, as_json: bool) 
     if not runs:
         say("no run fits; `tracer ls` without options lists all")
         return
-    roomy = (columns() or _ROOMY) >= _ROOMY
-    table([_row(run, roomy) for run in runs], right=frozenset(range(3, 7 if roomy else 5)))
+    wide = columns() or _ROOMY
+    # Status and content stay; counts, then time and money, give way on narrow terminals.
+    shown = 4 if wide >= _ROOMY else 2 if wide >= _FAIR else 0
+    table([_row(run, shown) for run in runs], right=frozenset(range(3, 3 + shown)))
     if more:
         say(f"… and more: tracer ls --limit 0 lists all, --search Q narrows it down to {most}")
 
 
-def _row(run: Run, roomy: bool) -> list[Cell]:
+def _row(run: Run, shown: int) -> list[Cell]:
     tokens = (run.usage.input_tokens or 0) + (run.usage.output_tokens or 0)
-    counts = [Cell(count(run.steps, "step")), Cell(f"{tokens:,} tok" if tokens else "")]
+    numbers = [
+        Cell(run_time(run)),
+        Cell(money(run.cost_usd)),
+        Cell(count(run.steps, "step")),
+        Cell(f"{tokens:,} tok" if tokens else ""),
+    ]
     return [
         Cell(run.id[:8], BOLD),
         Cell(run.status, STATUS[run.status]),
-        Cell(when(run.started_ns), FAINT),
-        *(counts if roomy else []),
-        Cell(run_time(run)),
-        Cell(money(run.cost_usd)),
-        Cell(fit(printable(run.name), _NAME), BOLD),
+        Cell(when(run.started_ns)[0 if shown else 5 :], FAINT),
+        *numbers[:shown],
+        Cell(fit(printable(run.name), _NAME if shown else _SHORT_NAME), BOLD),
         Cell(_content(run), RED if run.error else None),
     ]
 

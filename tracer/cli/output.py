@@ -53,9 +53,9 @@ def columns() -> int | None:
     return shutil.get_terminal_size().columns
 
 
-def line(text: str = "", style: Style | None = None) -> None:
-    """One line of the result, cut to the terminal."""
-    limit = columns()
+def line(text: str = "", style: Style | None = None, *, whole: bool = False) -> None:
+    """One line of the result, cut to the terminal unless `whole`."""
+    limit = None if whole else columns()
     shown = printable(text)
     write(styled(shown if limit is None else fit(shown, limit), style))
 

@@ -64,18 +64,20 @@ def step_reference(word: str) -> int | str:
 def _show_run(store: Store, run: Run) -> None:
     steps = store.steps(run.id)
     line(f"{run.name}  {run.id}", BOLD)
-    line("  " + " · ".join(part for part in _facts(run) if part), STATUS[run.status])
+    line("  " + " · ".join(part for part in _facts(run) if part), STATUS[run.status], whole=True)
     for label, value in (("in", "input"), ("out", "output")):
         shown = run_value(store, run, value)
         if shown is not None:
             line(f"  {label:<6} {value_summary(shown, 2000)}")
     if run.error is not None:
-        line(f"  error  {error_summary(run.error.type, run.error.message)[2:]}", RED)
+        said = error_summary(run.error.type, run.error.message)[2:]
+        line(f"  error  {said}", RED, whole=True)
     for warning in run.warnings:
-        line(f"  note   {warning}", YELLOW)
+        line(f"  note   {warning}", YELLOW, whole=True)
     for divergence in run.divergences:
-        line(f"  diverged at step {divergence.get('n')}: {divergence.get('message')}", YELLOW)
-    line(f"  replay {_replayable(store, run)}", FAINT)
+        place = f"diverged at step {divergence.get('n')}"
+        line(f"  {place}: {divergence.get('message')}", YELLOW, whole=True)
+    line(f"  replay {_replayable(store, run)}", FAINT, whole=True)
     if not steps:
         line("  nothing was recorded before it ended" if run.ended_ns else "  no step yet")
         return

@@ -51,7 +51,9 @@ def export_bundle(store: Store, run_id: str, path: Path, *, redact: bool = True)
         sections = [trace.section(run) for run in runs]
         body = _dump({"format": FORMAT, "runs": sections, "texts": trace.texts})
         archive.member(TRACE, body)
-        archive.member(MANIFEST, _dump(_manifest(runs, redactor, body), indent=1))
+        manifest = _dump(_manifest(runs, redactor, body), indent=1)
+        # Names stand here again; they were counted when the runs were read.
+        archive.member(MANIFEST, Redactor(keep=not redact).clean(manifest))
     return Exported(
         path, tuple(run.id for run in runs), redactor.found, redact, path.stat().st_size
     )

@@ -122,12 +122,20 @@ class _Bundle:
         """The records of one run under the id and parent chosen for it."""
         section = self.sections[at]
         yield read_run_start(section.fields("start"), run_id, parent, self)
+        last = 0
         for item in section.list("steps"):
-            step = Fields(item, f"{self.where} (step)")
-            yield read_step_start(step.fields("start"), run_id, self, links)
-            end = step.fields_or_none("end")
-            if end is not None:
-                yield read_step_end(end, run_id, self)
+            step = Fields(item, f"{self.where} (step after {last})")
+            start = read_step_start(step.fields("start"), run_id, self, links)
+            if start.n <= last:
+                raise step.damaged(f"the numbers of steps don't rise ({start.n})")
+            last = start.n
+            yield start
+            came = step.fields_or_none("end")
+            if came is not None:
+                step_end = read_step_end(came, run_id, self)
+                if step_end.n != start.n:
+                    raise step.damaged(f"the end is that of step {step_end.n}")
+                yield step_end
         end = section.fields_or_none("end")
         if end is not None:
             yield read_run_end(end, run_id, self)
@@ -135,7 +143,12 @@ class _Bundle:
     def check(self) -> None:
         """Read everything once, so that a broken file is refused before anything is written."""
         for at in range(len(self.sections)):
-            stand_ins = [ROOT for _ in self.links(at)]
+            stand_ins: list[bytes] = []
+            for _, message in self.links(at):
+                parse(
+                    message.lstrip(b" \t\r\n,"), f"{self.where} (message)", nesting=_VALUE_NESTING
+                )
+                stand_ins.append(ROOT)
             for _ in self.records(at, "", None, stand_ins):
                 pass
         for name in self._archive.blob_names:

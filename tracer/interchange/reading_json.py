@@ -55,8 +55,12 @@ class Fields:
         self._value: dict[str, Any] = value
         self._where = where
 
+    def damaged(self, what: str) -> BadFileError:
+        """The error to raise for something wrong with this object."""
+        return BadFileError(f"{self._where} is damaged: {what}")
+
     def _bad(self, key: str, expected: str) -> BadFileError:
-        return BadFileError(f"{self._where} is damaged: {key} is not {expected}")
+        return self.damaged(f"{key} is not {expected}")
 
     def as_dict(self) -> dict[str, Any]:
         """The object as it is."""

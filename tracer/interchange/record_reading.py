@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, Protocol, cast, get_args
 
-from tracer.errors import BadFileError
 from tracer.interchange.reading_json import Fields
 from tracer.model.chain import ROOT, SplitBody, rest_hash
 from tracer.model.records import (
@@ -75,7 +74,7 @@ def read_step_start(
     kind = cast(StepKind, fields.word("kind", get_args(StepKind)))
     slot = fields.list("slot")
     if len(slot) != 2 or not isinstance(slot[0], str) or type(slot[1]) is not int:
-        raise BadFileError("a step of the bundle is damaged: slot is not [path, ordinal]")
+        raise fields.damaged("slot is not [path, ordinal]")
     effect = fields.any("effect")
     return StepStart(
         run_id=run_id,
@@ -153,7 +152,7 @@ def _body(fields: Fields, get: Payloads, links: Sequence[bytes]) -> SplitBody:
     head, tail = get.payload(fields.text("head")), get.payload(fields.text("tail"))
     number = fields.integer_or_none("link")
     if number is not None and number >= len(links):
-        raise BadFileError("a step of the bundle is damaged: its last message is not there")
+        raise fields.damaged("the last message is not there")
     base = ROOT if number is None else links[number]
     # The store finds the chain by its end; how long it is and what it means stands there.
     return SplitBody(head, base, 0, (), tail, base, ROOT, rest_hash(head + tail))
@@ -167,9 +166,9 @@ def _came(fields: Fields | None, get: Payloads) -> Value | Reply | None:
     data = get.payload(fields.text("data"))
     lengths, times = fields.list("chunks"), fields.list("times_us")
     if not all(type(n) is int and 0 <= n < 2**53 for n in [*lengths, *times]):
-        raise BadFileError("a reply of the bundle is damaged: chunk lengths are no numbers")
+        raise fields.damaged("chunk lengths are no numbers")
     if sum(lengths) != len(data) or len(times) != len(lengths):
-        raise BadFileError("a reply of the bundle is damaged: its chunks don't add up")
+        raise fields.damaged("chunks don't add up")
     chunks: list[bytes] = []
     at = 0
     for length in lengths:

@@ -9,7 +9,6 @@ from tracer.providers.base import Api
 from tracer.providers.hosts import name_by_host, path_of
 from tracer.providers.openai_chat import OpenAIChat
 from tracer.providers.pricing import price
-from tracer.providers.said import said_text, said_tool_call
 
 APIS: tuple[Api, ...] = (OpenAIChat(), AnthropicMessages())
 
@@ -43,6 +42,4 @@ __all__ = [
     "price",
     "provider_name",
     "recognise",
-    "said_text",
-    "said_tool_call",
 ]

@@ -52,8 +52,7 @@ def can_be_said(part: Part) -> bool:
 
 
 def write_block(part: Part, same: Any, new_id: str) -> JsonObject:
-    """The block that says `part`; `same` = the recorded block of its id, `new_id` if it has none.
-    """
+    """The block for `part`; `same` = the recorded block of its id, `new_id` if it has none."""
     kind = part.get("type")
     if kind in ("text", "refusal"):
         extras = without(part, "type", "content")
@@ -158,4 +157,3 @@ _READERS = {
     "image": _image,
     "document": _document,
 }
-

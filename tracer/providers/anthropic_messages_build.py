@@ -30,7 +30,9 @@ def edited(template: JsonObject, said: Message, model: str, seed: bytes) -> Json
             parts,
             old,
             read_block,
-            lambda part, same, place: _edited_block(part, same, made_id("toolu_", seed, place), old),
+            lambda part, same, place: _edited_block(
+                part, same, made_id("toolu_", seed, place), old
+            ),
         )
     reason = FINISH.write(said, template.get("stop_reason"), is_unchanged=is_unchanged)
     is_same_stop = reason == template.get("stop_reason")

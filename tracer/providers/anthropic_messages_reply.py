@@ -1,4 +1,4 @@
-"""Anthropic Messages replies, JSON or stream, to what the model said; and requests."""
+"""Anthropic Messages replies, JSON or stream, to what the model said."""
 
 from typing import Any
 

@@ -155,4 +155,3 @@ def _tool_call(part: Part, same: JsonObject, asked: Asked, place: int) -> JsonOb
 def _function(part: Part) -> JsonObject:
     said = arguments_text(part.get("arguments", ""))
     return {"name": text(part.get("name")) or "", "arguments": said}
-

@@ -24,6 +24,11 @@ _LIST_ID = {
 }
 
 
+def load() -> None:
+    """Load the price list, which the first price otherwise does."""
+    import genai_prices  # noqa: F401 - costs 0.1 to 0.4 s, which only model calls need
+
+
 def price(model: str | None, provider: str | None, usage: Usage, at_ns: int) -> float | None:
     """The price in US dollars of `usage` at `at_ns` (nanoseconds since the epoch).
 
@@ -34,8 +39,8 @@ def price(model: str | None, provider: str | None, usage: Usage, at_ns: int) -> 
     if not model or (usage.input_tokens is None and usage.output_tokens is None):
         return None
     # Importing the list costs 0.1 s, which a recorded program should not pay before it needs it.
-    from genai_prices import Usage as ListedUsage  # noqa: PLC0415
-    from genai_prices import calc_price  # noqa: PLC0415
+    from genai_prices import Usage as ListedUsage
+    from genai_prices import calc_price
 
     try:
         result = calc_price(

@@ -122,7 +122,8 @@ class Session:
     def prepare(self) -> None:
         """Offline from here on, until the fork point."""
         for name in self._keys_wanted():
-            os.environ.setdefault(name, DUMMY_KEY)
+            if not os.environ.get(name):
+                os.environ[name] = DUMMY_KEY
         tripwire.set_wire(self._refuse)
         runtime.install()
 

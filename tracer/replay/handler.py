@@ -121,9 +121,14 @@ class Answerer:
             return self._decide(call)
 
     def _decide(self, call: Call) -> Decision:
-        fingerprint = identity.call_fingerprint(call, identity.split(call, self._splitter))
+        kept = identity.without_secrets(call)
+        fingerprint = identity.call_fingerprint(kept, identity.split(kept, self._splitter))
         write_tool = call.kind == "tool" and call.effect not in ("read", "local")
         match = self.tape.match(call.slot, fingerprint, write_tool=write_tool)
+        if match.how == "miss" and kept is not call:
+            # Recorded before anything had shown that this is a secret.
+            known = identity.call_fingerprint(call, identity.split(call, self._splitter))
+            match = self.tape.match(call.slot, known, write_tool=write_tool)
         if match.how == "miss":
             return self._missed(call, match, fingerprint)
         step = match.step
@@ -190,7 +195,8 @@ class Answerer:
         if match.step is None:
             nearest = self.tape.nearest(call.slot)
             return extra(call.kind, call.name, nearest, call.callsite)
-        old, new = self.answers.asked(match.step), self.answers.asking(call)
+        new = self.answers.asking(identity.without_secrets(call))
+        old = self.answers.asked(match.step)
         return changed(match.step, call.name, old, new, call.callsite)
 
     def _report_move(self, match: Match, step: Step, call: Call) -> None:

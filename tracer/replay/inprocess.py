@@ -148,6 +148,8 @@ def _offline(session: Session) -> Any:
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _find(entry: dict[str, JSON], name: str) -> Callable[..., Any]:

@@ -4,8 +4,10 @@
 status, signals and traceback are its own; our frames are cut from what it prints.
 """
 
+import atexit
 import os
 import runpy
+import signal
 import sys
 import threading
 import traceback
@@ -32,9 +34,10 @@ def run_program(target: str, args: list[str], *, as_module: bool, per_agent: boo
     if not as_module:
         _check_script(target)
     entry = script_entry(target, args, as_module=as_module, whole=not per_agent)
+    ending = _Ending()
     if per_agent:
         runtime.install()
-        status, _ = execute(target, args, as_module=as_module)
+        status, ending.error = execute(target, args, as_module=as_module)
         say_results()
         return status
     name = target if as_module else Path(target).name
@@ -42,7 +45,24 @@ def run_program(target: str, args: list[str], *, as_module: bool, per_agent: boo
     status, error = execute(target, args, as_module=as_module, scope_of=run)
     close_program(run, status, error)
     say_result(run)
+    ending.error = error
     return status
+
+
+class _Ending:
+    """Ends this process as Python ends it: one that Ctrl-C stopped dies of the signal, so that a
+    shell's loop or a parent process sees it."""
+
+    def __init__(self) -> None:
+        self.error: BaseException | None = None
+        # Registered before the program runs, so that it comes after all handlers of its own.
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        if isinstance(self.error, KeyboardInterrupt):
+            _flush_output()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def _check_script(target: str) -> None:
@@ -84,7 +104,10 @@ def execute(
         error = raised
     finally:
         _flush_output()
-    _wait_for_threads()
+    try:
+        _wait_for_threads()
+    except KeyboardInterrupt as stop:
+        status, error = 130, stop
     if scope_of is not None:
         scope_of.leave(before)
     return status, error

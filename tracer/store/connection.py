@@ -168,6 +168,7 @@ def _checked(conn: sqlite3.Connection, path: Path) -> list[str] | None:
 
 def _open_frozen(path: Path, busy_ms: int, any_thread: bool) -> sqlite3.Connection:
     """Open where SQLite can't create its `-shm` file: nobody can be writing there either."""
+    path = path.resolve()
     wal = path.with_name(path.name + "-wal")
     if not (wal.exists() and wal.stat().st_size):
         return _raw(path, "immutable=1", busy_ms, any_thread)

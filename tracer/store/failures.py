@@ -51,6 +51,10 @@ def older(path: Path, reason: str) -> StoreBroken:
     )
 
 
+def damaged(path: Path, error: Exception) -> StoreBroken:
+    return StoreBroken(_DAMAGED.format(path=path, error=error))
+
+
 def store_error(error: sqlite3.Error | OSError, path: Path) -> StoreError | None:
     """The sentence for what went wrong; None for a fault of the program (a broken constraint)."""
     if isinstance(error, OSError):
@@ -70,10 +74,13 @@ def store_error(error: sqlite3.Error | OSError, path: Path) -> StoreError | None
     return None if text is None else StoreBroken(text.format(path=path, error=error))
 
 
+_DAMAGED = (
+    "{path} is damaged ({error}); move it away (`sqlite3 FILE .recover` may rescue what is in it)"
+    " or " + _ELSEWHERE
+)
 _SENTENCES = {
     sqlite3.SQLITE_NOTADB: "{path} is not a SQLite database; move it away or " + _ELSEWHERE,
-    sqlite3.SQLITE_CORRUPT: "{path} is damaged ({error}); move it away "
-    "(`sqlite3 FILE .recover` may rescue what is in it) or " + _ELSEWHERE,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
     sqlite3.SQLITE_READONLY: "{path} is read-only; make it and its folder writable or "
     + _ELSEWHERE,
     sqlite3.SQLITE_PERM: "{path} may not be opened; check its permissions or " + _ELSEWHERE,

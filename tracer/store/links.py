@@ -8,7 +8,6 @@ from tracer.store import blobs
 
 _FIND = "select id, depth, size from link where hash = ?"
 _PUT = "insert into link (hash, canonical, parent, depth, size, blob) values (?, ?, ?, ?, ?, ?)"
-_UP = "select parent, depth from link where id = ?"
 _CHAIN = (
     "with recursive chain (id, parent, depth, hash, canonical, blob) as ("
     " select id, parent, depth, hash, canonical, blob from link where id = ?"
@@ -100,23 +99,24 @@ def shared(conn: sqlite3.Connection, a: int | None, b: int | None) -> int:
     Walks up from the longer one, then from both: a few rows for neighbours in a conversation.
     """
     depth_a, depth_b = _depth(conn, a), _depth(conn, b)
-    while a != b and a is not None and b is not None and depth_a > 0 and depth_b > 0:
+    # Counted here and not read from the rows, so that links in a circle end too.
+    while a != b and depth_a > 0 and depth_b > 0:
         at_a, at_b = depth_a, depth_b
         if at_a >= at_b:
-            a, depth_a = _parent(conn, a)
+            a, depth_a = _parent(conn, a), at_a - 1
         if at_b >= at_a:
-            b, depth_b = _parent(conn, b)
+            b, depth_b = _parent(conn, b), at_b - 1
     return depth_a if a == b and a is not None else 0
 
 
 def _depth(conn: sqlite3.Connection, link: int | None) -> int:
-    row = conn.execute(_UP, (link,)).fetchone()
-    return 0 if row is None else int(row[1])
+    row = conn.execute("select depth from link where id = ?", (link,)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
-def _parent(conn: sqlite3.Connection, link: int) -> tuple[int | None, int]:
-    row = conn.execute(_UP, (link,)).fetchone()
-    return (None, 0) if row is None else (row[0], row[1] - 1)
+def _parent(conn: sqlite3.Connection, link: int | None) -> int | None:
+    row = conn.execute("select parent from link where id = ?", (link,)).fetchone()
+    return None if row is None else row[0]
 
 
 def of_run(conn: sqlite3.Connection, run_id: str) -> list[tuple[bytes, bytes, int]]:

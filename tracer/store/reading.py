@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ from tracer.model.chain import SplitBody
 from tracer.model.records import Run, Step
 from tracer.providers.base import HttpRequest
 from tracer.store import blobs, connection, finding, forks, links, payloads, runs, search, transfer
-from tracer.store.failures import store_error
+from tracer.store.failures import damaged, store_error
 from tracer.store.writes import Reply
 
 
@@ -153,8 +154,9 @@ class Store:
 
     def size_bytes(self) -> int:
         """Bytes on disk, the write-ahead log included."""
-        names = (self.path, self.path.with_name(self.path.name + "-wal"))
-        return sum(name.stat().st_size for name in names if name.exists())
+        file = self.path.resolve()
+        both = (file, file.with_name(file.name + "-wal"))
+        return sum(one.stat().st_size for one in both if one.exists())
 
     def links(self, run_id: str) -> Iterator[tuple[bytes, bytes, bytes]]:
         """Every message a run sent, once, parents first: `(exact, parent's exact or ROOT, data)`.
@@ -205,3 +207,5 @@ class Store:
                 if sentence is None:
                     raise
                 raise sentence from error
+            except (ValueError, KeyError, zlib.error) as error:
+                raise damaged(self.path, error) from error

@@ -5,6 +5,7 @@ import socket
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -115,21 +116,34 @@ def serve(
     listener = _listen(port)
     port = listener.getsockname()[1]
     token = new_token()
+    app = create_app(database, token, port=port)
     config = uvicorn.Config(
-        create_app(database, token, port=port),
+        app,
         log_level="warning",
         access_log=False,  # it would print the token
         server_header=False,
         proxy_headers=False,
         ws="none",
-        timeout_graceful_shutdown=1,  # live streams never end by themselves
+        timeout_graceful_shutdown=5,
     )
     url = f"http://{HOST}:{port}/?token={token}"
     announce(url)
     if open_browser:
         webbrowser.open(url)
-    with listener:
-        uvicorn.Server(config).run(sockets=[listener])
+    with listener, contextlib.suppress(KeyboardInterrupt):
+        _Server(config, app.state.site).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Tells the live streams when the server is to end; they never end by themselves."""
+
+    def __init__(self, config: uvicorn.Config, site: Site) -> None:
+        super().__init__(config)
+        self._site = site
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._site.closing.set()
+        super().handle_exit(sig, frame)
 
 
 def _listen(port: int) -> socket.socket:
@@ -137,6 +151,7 @@ def _listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        listener.listen(128)  # who reads the announced address can connect at once
     except (OSError, OverflowError) as error:
         listener.close()
         reason = "is taken" if isinstance(error, OSError) else "is no port number"

@@ -62,7 +62,10 @@ def scalar(value: Any) -> str | None:
 
 def dump(value: Any) -> str:
     """Compact JSON text; what JSON has no word for (a NaN, an odd object) is written as it is."""
-    return json.dumps(value, ensure_ascii=False, default=repr)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=repr)
+    except (ValueError, RecursionError):  # endless nesting, an integer of thousands of digits
+        return f"<{type(value).__name__} that can't be written>"
 
 
 def clip(text: str, length: int) -> str:

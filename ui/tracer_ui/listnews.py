@@ -1,5 +1,6 @@
 """Server-sent events of the run list: running rows that change, and how many runs are new."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,27 +37,31 @@ def wait_for_run(site: Site) -> Look:
     return look
 
 
-def watch_list(site: Site, newest: str) -> Look:
-    """News of the list that was made when `newest` was its newest run."""
-    running: set[str] = set()
-    sent: tuple[object, ...] = ()
+def watch_list(site: Site, newest: str, running: Iterable[str] = ()) -> Look:
+    """News of the list that was made when `newest` was its newest run and `running` ran."""
+    # Runs under way as last sent; a run may have ended since the page was made.
+    shown: dict[str, tuple[object, ...]] = dict.fromkeys(running, ())
+    counted = 0
 
     def look() -> tuple[list[Message], bool]:
-        nonlocal sent
+        nonlocal counted
         store = site.store()
         if store is None:
             return [], False
         runs = store.runs(limit=PAGE)
-        running.update(run.id for run in runs if run.status == "running")
-        moving = [run for run in runs if run.id in running]
         new = next((i for i, run in enumerate(runs) if run.id == newest), 0)
-        state = (new, *((run.id, run.status, run.steps, run.cost_usd) for run in moving))
-        if state == sent or (not sent and not moving and not new):
-            sent = state
+        changed = []
+        for run in runs:
+            state = (run.status, run.steps, run.cost_usd, run.usage)
+            if (run.status == "running" or run.id in shown) and shown.get(run.id) != state:
+                shown[run.id] = state
+                changed.append(run)
+            if run.status != "running":
+                shown.pop(run.id, None)
+        if not changed and new == counted:
             return [], False
-        sent = state
-        running.intersection_update(run.id for run in moving if run.status == "running")
-        rows = tuple(run_row(run, _depth(store, run)) for run in moving)
+        counted = new
+        rows = tuple(run_row(run, _depth(store, run)) for run in changed)
         return [Message(html(ListNews(rows=rows, new=min(new, _MAX_NEW))).decode())], False
 
     return look

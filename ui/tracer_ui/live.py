@@ -4,6 +4,7 @@ One message at most every `PAUSE` seconds. The id of a message says what the pag
 connection that breaks goes on where it stood: `last step;steps still running`.
 """
 
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
@@ -80,10 +81,12 @@ class Message:
 Look = Callable[[], tuple[list[Message], bool]]  # messages, and whether that was the end
 
 
-async def stream(look: Look, pause: float = PAUSE) -> AsyncIterator[bytes]:
+async def stream(
+    look: Look, closing: threading.Event, pause: float = PAUSE
+) -> AsyncIterator[bytes]:
     """Call `look` again and again on a worker thread; send what it finds."""
     spoke = time.monotonic()
-    while True:
+    while not closing.is_set():
         messages, over = await run_sync(look)
         for message in messages:
             yield message.encode()

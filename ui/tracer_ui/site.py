@@ -59,6 +59,7 @@ class Site:
     database: Path
     access: Access
     children: Children = field(default_factory=Children)
+    closing: threading.Event = field(default_factory=threading.Event)  # live streams end then
     _store: Store | None = None
     _outlines: OrderedDict[str, tuple[Outline, bool]] = field(default_factory=OrderedDict)
     _lock: Any = field(default_factory=threading.Lock)

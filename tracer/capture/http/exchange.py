@@ -93,8 +93,21 @@ class _Base:
     def received(self, response: Any) -> Any:
         """The response arrived: its stream is watched from here on."""
         self.reply_seq = self.step.run.next_seq()
-        response.stream = live_stream(self, response)
+        if hasattr(response, "_content"):
+            # Made with its content (mock transports) or read already: nobody will read its stream.
+            self._received_whole(response)
+        else:
+            response.stream = live_stream(self, response)
         return response
+
+    def _received_whole(self, response: Any) -> None:
+        headers = tuple(
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in response.headers.raw
+            if name.lower() != b"content-encoding"
+        )
+        times = [self.elapsed_us()]
+        self.ended(RawReply(response.status_code, headers, [response.content], times, True))
 
     def failed(self, error: BaseException | None, failure: dict[str, Any] | None = None) -> None:
         """No response came. Called once, before the exception goes on to the agent."""

@@ -125,6 +125,13 @@
     if (n < 1 || n > count()) { say(by > 0 ? "End of the recording" : "Beginning of the recording"); return; }
     show(n, { push: false, wait: event.repeat ? 60 : 0 });
   };
+  // The server knows where these lead; each starts where the one before has ended.
+  let jumps = Promise.resolve(), waiting = 0;
+  const jump = (command, event) => {
+    if (event.repeat && waiting) return;
+    waiting += 1;
+    jumps = jumps.then(() => load(`/f${base}/${current}/go/${command}`)).catch(() => {}).finally(() => { waiting -= 1; });
+  };
   const shown = () => {
     const article = $("#step");
     if (!article) return;
@@ -154,11 +161,11 @@
     for (const command of ["out", "into"]) {
       commands[command] = (event) => {
         if (event.key?.startsWith("Arrow") && detail.contains(event.target)) return false;
-        load(`/f${base}/${current}/go/${command}`);
+        jump(command, event);
       };
     }
     for (const command of ["over", "back-over", "next-error", "previous-error", "next-model", "previous-model", "next-note", "asked"])
-      commands[command] = () => { load(`/f${base}/${current}/go/${command}`); };
+      commands[command] = (event) => { jump(command, event); };
 
     document.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;

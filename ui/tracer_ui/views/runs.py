@@ -27,13 +27,16 @@ class RunRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunsPage(PageContext):
-    """`problem` is what went wrong with an import just tried."""
+    """`newest` and `running` (ids) tell the live stream what the page shows; `problem` is what
+    went wrong with an import just tried.
+    """
 
     template: ClassVar[str] = "runs.html"
     list: RunRows
     query: str
     failed: bool
     newest: str
+    running: str
     problem: str
 
 
@@ -72,6 +75,7 @@ def list_page(request: Request, problem: str = "", status: int = 200) -> Respons
         return respond(request, page, status)
     query, failed = _filter(request)
     command = "tracer ls" + (" --failed" if failed else "")
+    rows = _rows(request, store)
     context = RunsPage(
         frame=frame(
             request,
@@ -80,10 +84,11 @@ def list_page(request: Request, problem: str = "", status: int = 200) -> Respons
             twin="/runs.json" + (f"?{request.url.query}" if request.url.query else ""),
             page="runs",
         ),
-        list=_rows(request, store),
+        list=rows,
         query=query,
         failed=failed,
         newest=newest[0].id,
+        running=",".join(row.id for row in rows.rows if row.status == "running"),
         problem=problem,
     )
     return respond(request, context, status)

@@ -5,7 +5,8 @@ from starlette.responses import Response, StreamingResponse
 
 from tracer_ui import listnews
 from tracer_ui.live import PAUSE, Look, Seen, stream, wait_for_step, watch_run
-from tracer_ui.site import site_of
+from tracer_ui.runrows import PAGE
+from tracer_ui.site import Site, site_of
 from tracer_ui.views.loading import query_int
 
 
@@ -13,23 +14,26 @@ async def run_stream(request: Request) -> Response:
     """`/sse/runs/{run}?after=&open=`, or `?wait=1` for a run that has no step yet."""
     site, run_id = site_of(request), request.path_params["run"]
     if "wait" in request.query_params:
-        return _streamed(wait_for_step(site, run_id))
+        return _streamed(site, wait_for_step(site, run_id))
     seen = Seen.read(request.headers.get("last-event-id", ""))
     if seen is None:
         query = request.query_params.get("open", "")
         seen = Seen.read(f"{query_int(request, 'after', 0)};{query}") or Seen(0)
-    return _streamed(watch_run(site, run_id, seen))
+    return _streamed(site, watch_run(site, run_id, seen))
 
 
 async def list_stream(request: Request) -> Response:
     """`/sse/runs?newest=`, or `?first=1` while there is no run."""
     site, query = site_of(request), request.query_params
     if "first" in query:
-        return _streamed(listnews.wait_for_run(site), listnews.PAUSE)
-    return _streamed(listnews.watch_list(site, query.get("newest", "")), listnews.PAUSE)
+        return _streamed(site, listnews.wait_for_run(site), listnews.PAUSE)
+    running = query.get("running", "").split(",")[:PAGE]
+    return _streamed(
+        site, listnews.watch_list(site, query.get("newest", ""), running), listnews.PAUSE
+    )
 
 
-def _streamed(look: Look, pause: float = PAUSE) -> Response:
+def _streamed(site: Site, look: Look, pause: float = PAUSE) -> Response:
     headers = {"Cache-Control": "no-store"}
-    body = stream(look, pause)
+    body = stream(look, site.closing, pause)
     return StreamingResponse(body, media_type="text/event-stream", headers=headers)

@@ -1,0 +1,85 @@
+"""Documents can't drift: what they quote is compared with, or run as, the real thing."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tracer.cli.main import COMMANDS
+from tracer.demo.model_server import KEY, ModelServer
+from tracer.store import connection
+from tracer.store.migrations import schema_sql
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md")
+_SCHEMA = re.compile(r"(<!-- schema -->\n).*(<!-- /schema -->)", re.DOTALL)
+_RUN = re.compile(r"<!-- run by tests/test_docs.py -->\n```sh\n(.*?)```", re.DOTALL)
+
+
+def _read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_gold_schema(tmp_path: Path) -> None:
+    conn = connection.connect(tmp_path / "empty.db")
+    block = f"```sql\n{schema_sql(conn)}```\n"
+    conn.close()
+    text = _read("ARCHITECTURE.md")
+    wanted = _SCHEMA.sub(lambda match: match[1] + block + match[2], text)
+    if os.environ.get("TRACER_GOLD") == "accept":
+        (ROOT / "ARCHITECTURE.md").write_text(wanted, encoding="utf-8")
+        return
+    assert text == wanted, "the schema in ARCHITECTURE.md is not that of the migrations: make gold"
+
+
+def test_the_commands_of_the_readme_do_what_it_says(tmp_path: Path) -> None:
+    (script,) = _RUN.findall(_read("README.md"))
+    assert script.count("tracer ") == 3
+    with ModelServer() as server:
+        environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "OPENAI_BASE_URL": f"{server.url}/v1",
+            "OPENAI_API_KEY": KEY,
+            "NO_PROXY": "127.0.0.1",
+        }
+        # The first command is of an agent that fails; what follows runs all the same.
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert "RefundMismatch: refunded 480.00" in done.stdout
+    assert "refunded 24.00 EUR" in done.stdout
+    assert re.search(r"tracer diff [0-9a-f]{8} [0-9a-f]{8}$", done.stderr.strip())
+    amounts = [line for line in (tmp_path / "demo_ledger.jsonl").read_text().splitlines()]
+    assert len(amounts) == 6
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_commands_and_targets_exist(name: str) -> None:
+    """Only what stands in code counts: prose may say "tracer is"."""
+    text = _read(name)
+    code = " ".join(re.findall(r"`[^`\n]+`|```sh\n.*?```", text, re.DOTALL))
+    assert set(re.findall(r"\btracer ([a-z]+)\b", code)) <= set(COMMANDS)
+    targets = set(re.findall(r"^([a-z]+):", _read("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z]+)\b", code)) <= targets
+
+
+def test_readme_names_every_command() -> None:
+    named = set(re.findall(r"`tracer ([a-z]+)", _read("README.md")))
+    assert named == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_lead_somewhere(name: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", _read(name)):
+        assert (ROOT / target).exists()
