@@ -94,7 +94,7 @@ def test_a_held_key_loads_only_where_it_ends(window: Open, ids: dict[str, str]) 
     watched = window()
     page = watched.open(f"/runs/{ids['failed']}/steps/1")
     loaded: list[str] = []
-    page.on("request", lambda request: loaded.append(request.url))
+    page.on("request", lambda request: "/f/" in request.url and loaded.append(request.url))
     page.keyboard.down("j")
     for _ in range(7):
         page.keyboard.down("j")  # the browser marks these as repeats

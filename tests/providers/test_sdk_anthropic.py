@@ -293,3 +293,10 @@ def test_an_invalid_body_is_an_error_in_the_agent(server: LocalServer, ask: Ask)
     server.answer = lambda request: MESSAGES.build_failure(request, recorded, "invalid_json")
     with pytest.raises((anthropic.AnthropicError, json.JSONDecodeError)):
         ask(server)
+
+
+@pytest.mark.parametrize("ask", [stream_helper, beta_stream_helper, stream_helper_async], ids=_name)
+def test_the_helper_of_the_sdk_closes_cut_input_itself(server: LocalServer, ask: Ask) -> None:
+    server.answer = lambda request: MESSAGES.build_failure(request, MESSAGE_JSON, "invalid_json")
+    said, stop = ask(server)
+    assert (said[-1], stop) == (("weather", {}), "tool_use")

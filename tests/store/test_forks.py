@@ -89,7 +89,13 @@ assert len(store.runs()) == 1
 assert any("traces.db" in name for name in inodes())
 pid = os.fork()
 if pid == 0:
-    os._exit(any("traces.db" in name for name in inodes()))
+    if any("traces.db" in name for name in inodes()): os._exit(1)
+    import threading
+    seen = []
+    reader = threading.Thread(target=lambda: seen.append(len(store.runs())), daemon=True)
+    reader.start()
+    reader.join(10)
+    os._exit(0 if seen == [1] else 2)
 assert os.waitpid(pid, 0)[1] == 0
 assert len(store.runs()) == 1
 store.close()

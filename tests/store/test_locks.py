@@ -69,7 +69,12 @@ def test_a_lock_held_for_good(
     assert queue.failure is None
     held.let_go()
     assert queue.put_and_wait(start_step(4), 5)
-    assert recorded(path) == [4]
+    monkeypatch.setattr(batches, "PATIENCE", 20)
+    again = Holder(path)  # for a while only: that one is waited for
+    queue.put_and_wait(start_step(5), 0.7)
+    again.let_go()
+    assert queue.flush(30)
+    assert recorded(path) == [4, 5]
     said = capfd.readouterr().err
     assert said.startswith("tracer: some steps were not recorded: ") and said.count("\n") == 1
     assert "locked by another process" in said
@@ -80,6 +85,9 @@ def test_closing_does_not_wait_for_a_lock(queue: WriteQueue, held: Holder) -> No
     start = time.monotonic()
     assert not queue.close(0.5)
     assert time.monotonic() - start < 2
+    while queue.dropped == 0 and time.monotonic() - start < 5:
+        time.sleep(0.05)
+    assert queue.dropped == 1  # and the thread does not go on trying
 
 
 def test_the_queue_is_bounded(

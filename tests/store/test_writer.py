@@ -172,8 +172,8 @@ def test_a_body_on_a_lost_chain_is_split_again(queue: WriteQueue, path: Path) ->
 def test_a_job_may_queue_jobs(queue: WriteQueue, path: Path) -> None:
     waited: list[bool] = []
     queue.put(start_run())
-    queue.put(lambda _: waited.append(queue.put_and_wait(start_step(1), 5)))
-    assert queue.flush(5)
+    queue.put(lambda _: waited.append(queue.put_and_wait(start_step(1), 20)))
+    assert queue.flush(10)
     assert queue.flush(5)
     assert (waited, recorded(path)) == ([False], [1])
 

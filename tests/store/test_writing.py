@@ -239,24 +239,26 @@ def test_a_savepoint_that_fails_leaves_the_rest(writer: StoreWriter, store: Stor
     with writer.savepoint():
         writer.start_run(run_start(1, name="kept"))
     with pytest.raises(KeyError), writer.savepoint():
-        writer.start_run(run_start(2, name="undone"))
+        writer.start_run(run_start(2, name="phantom"))
         raise KeyError
     with writer.savepoint():
-        writer.start_step(step_start(1, search_text="undone too"))
+        writer.start_step(step_start(1, search_text="real"))
     assert store.runs() == []  # nothing is seen before the commit
     writer.commit()
     assert [run.name for run in store.runs()] == ["kept"]
-    assert store.search(RUN, "undone") == [1]
+    assert store.search(RUN, "real") == [1]
+    # The other's words are not found under the row that took its place.
+    assert (store.search(RUN, "phantom"), store.runs(search="phantom")) == ([], [])
 
 
 def test_rollback_undoes_the_index_too(writer: StoreWriter, store: Store) -> None:
     writer.start_run(run_start())
     writer.begin()
-    writer.start_step(step_start(1, search_text="needle"))
+    writer.start_step(step_start(1, search_text="phantom"))
     writer.rollback()
     writer.rollback()
     writer.start_step(step_start(1, search_text="needle"))
-    assert store.search(RUN, "needle") == [1]
+    assert (store.search(RUN, "needle"), store.search(RUN, "phantom")) == ([1], [])
 
 
 numbers = count(1)

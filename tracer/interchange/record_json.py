@@ -36,6 +36,7 @@ def run_start_json(start: RunStart, put: PutBlob) -> dict[str, JSON]:
         "environment": {k: v for k, v in start.environment.items() if k != "process"},
         "parent_run": start.parent_run,
         "fork": start.fork,
+        "listed": start.listed,
     }
 
 

@@ -51,6 +51,7 @@ def read_run_start(fields: Fields, run_id: str, parent_run: str | None, get: Pay
         parent_run=parent_run,
         fork=None if fields.any("fork") is None else fields.object("fork"),
         origin="imported",
+        listed=fields.text_or_none("listed"),
     )
 
 

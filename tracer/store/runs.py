@@ -52,7 +52,7 @@ def start(conn: sqlite3.Connection, run: RunStart, pending: Pending) -> None:
             None if run.fork is None else blobs.dump(run.fork),
             run.pid,
             process,
-            _listed(text),
+            _listed(text if run.listed is None else run.listed),
             blobs.put_json(conn, run.entry),
             blobs.put_json(conn, run.environment),
             _put_value(conn, run.input),

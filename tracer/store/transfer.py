@@ -35,6 +35,7 @@ def run_start(conn: sqlite3.Connection, run: Run) -> RunStart:
         parent_run=run.parent_run,
         fork=run.fork,
         origin=run.origin,
+        listed=run.input_text,
     )
 
 

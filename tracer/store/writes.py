@@ -76,6 +76,7 @@ class RunStart:
     parent_run: str | None = None
     fork: dict[str, JSON] | None = None
     origin: Origin = "local"
+    listed: str | None = None  # what lists show of the input, where that isn't the input itself
 
 
 @dataclass(frozen=True, slots=True)

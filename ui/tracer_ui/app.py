@@ -11,8 +11,10 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from tracer_ui.api import TracerError, UsageError
 from tracer_ui.rendering import STATIC
@@ -35,6 +37,16 @@ HOST = "127.0.0.1"
 DEFAULT_PORT = 4700
 _STEP = "/runs/{run}/steps/{n}"
 _FORM_BYTES = 32 << 20
+
+
+class _Static(StaticFiles):
+    """Files whose address changes with their content (`?v=`): browsers may keep them for ever."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if b"v=" in scope["query_string"] and response.status_code == 200:
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
 
 
 def routes() -> list[Route | Mount]:
@@ -81,7 +93,7 @@ def routes() -> list[Route | Mount]:
         ),
         Route("/sse/runs", streams.list_stream),
         Route("/sse/runs/{run}", streams.run_stream),
-        Mount("/static", StaticFiles(directory=STATIC)),
+        Mount("/static", _Static(directory=STATIC)),
     ]
 
 

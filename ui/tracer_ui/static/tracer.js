@@ -114,6 +114,7 @@
   const load = (url) => window.htmx.ajax("GET", url, { source: detail, target: detail, swap: "innerHTML" });
   const show = (n, { push = true, wait = 0, focus = true } = {}) => {
     current = n;
+    jumping = false;
     mark(n, { focus: focus && !detail.contains(document.activeElement) });
     history[push && location.pathname !== `${base}/${n}` ? "pushState" : "replaceState"](null, "", `${base}/${n}`);
     clearTimeout(loading);
@@ -126,17 +127,23 @@
     show(n, { push: false, wait: event.repeat ? 60 : 0 });
   };
   // The server knows where these lead; each starts where the one before has ended.
-  let jumps = Promise.resolve(), waiting = 0;
+  let jumps = Promise.resolve(), waiting = 0, jumping = false;
   const jump = (command, event) => {
     if (event.repeat && waiting) return;
     waiting += 1;
-    jumps = jumps.then(() => load(`/f${base}/${current}/go/${command}`)).catch(() => {}).finally(() => { waiting -= 1; });
+    jumps = jumps.then(() => { jumping = true; return load(`/f${base}/${current}/go/${command}`); }).catch(() => {}).finally(() => { waiting -= 1; });
   };
   const shown = () => {
     const article = $("#step");
     if (!article) return;
     const n = Number(article.dataset.n);
-    if (n !== current) { current = n; history.pushState(null, "", `${base}/${n}`); mark(n, { focus: !focusDetail }); }
+    if (n !== current) {
+      if (!jumping) return; // the keys have moved on meanwhile
+      current = n;
+      history.pushState(null, "", `${base}/${n}`);
+      mark(n, { focus: !detail.contains(document.activeElement) });
+    }
+    jumping = false;
     document.title = document.title.replace(/^Step \d+/, `Step ${n}`);
     detail.scrollTop = 0;
     const line = $(".foot-command code"), twin = $(".foot-links a");
