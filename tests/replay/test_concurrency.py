@@ -350,7 +350,8 @@ def test_without_the_place_the_answers_are_permuted(
 def test_two_runs_at_once_in_threads_are_two_runs(bench: Bench, server: ModelServer) -> None:
     """Threads made outside any run, as a web server's are: each request is a run of its own."""
     ask = asking(server)
-    barrier = threading.Barrier(3)
+    inside = {name: threading.Event() for name in NAMES}
+    all_inside = threading.Barrier(3)
 
     @tracer.tool
     def look(name: str) -> str:
@@ -358,18 +359,21 @@ def test_two_runs_at_once_in_threads_are_two_runs(bench: Bench, server: ModelSer
 
     @tracer.agent
     def agent(name: str) -> list[str]:
-        barrier.wait(5)
+        inside[name].set()
         first = look(name)
-        barrier.wait(5)
+        all_inside.wait(5)
         return [first, look(name)]
 
     with ThreadPoolExecutor(3) as pool:
-        results = list(pool.map(agent, NAMES[:3]))
+        jobs = []
+        for name in NAMES[:3]:  # the next begins while those before it are under way
+            jobs.append(pool.submit(agent, name))
+            inside[name].wait(5)
+        results = [job.result() for job in jobs]
     runs = bench.runs()
     assert len(runs) == 3 and {run.steps for run in runs} == {5}
     for result, name in zip(results, NAMES, strict=False):
         assert [text[0] for text in result] == [name] * 2
-    barrier.abort()
     assert scopes._active == []
 
 

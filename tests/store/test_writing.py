@@ -298,3 +298,13 @@ def test_any_field_of_any_odd_value_is_stored_or_refused(
             "select count(*) from step where run not in (select key from run)"
         ).fetchone()
         assert orphans == (0,)
+
+
+def test_what_lists_show_can_be_set(writer: StoreWriter, store: Store) -> None:
+    """A program's own input is its arguments; what its agent was asked says more."""
+    writer.start_run(run_start(1, input=Value(b'["--fast"]')))
+    writer.start_run(run_start(2, input=Value(b'["--fast"]'), listed="first line"))
+    writer.update_run(RUN, input_text="what\n  was asked " + "x" * 300)
+    shown = {run.id: run.input_text for run in store.runs()}
+    assert shown[RUN] == "what was asked " + "x" * 185
+    assert shown[run_id(2)] == "first line"

@@ -10,7 +10,7 @@ from tracer.capture.boundary import ActiveRun
 from tracer.capture.environment import function_entry
 from tracer.capture.frames import Frame, Spec, begin_frame, is_cancel, make_call, open_frame
 from tracer.capture.guard import report
-from tracer.capture.values import encode
+from tracer.capture.values import Encoded, encode
 from tracer.errors import ReplayStop, TracerError
 from tracer.model.records import RunStatus
 
@@ -41,7 +41,8 @@ class RunFrame(Frame):
             super().ended(status, cause, **what)
         finally:
             state: RunStatus = "ok" if cause is None else run_status(cause)
-            output = what.get("value") if cause is None else None
+            made: Encoded | None = what.get("made") if cause is None else None
+            output = None if made is None else made.data
             runtime.close_run(self.step.run, state, output, what.get("error"))
 
 
@@ -55,7 +56,7 @@ def run_status(error: BaseException) -> Any:
 def open_agent(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
     """Begin a sub-agent inside a run, else a run of its own."""
     frame: Frame | None
-    if scopes.current() is not None:
+    if scopes.current(agent=True) is not None:
         frame = open_frame(spec, args, kwargs)
     else:
         frame = _open_run(spec, args, kwargs)

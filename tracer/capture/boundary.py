@@ -5,6 +5,7 @@ declares it, replay implements it. Without a handler a step is done for real and
 """
 
 import itertools
+import json
 import os
 import random
 import threading
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tracer.capture.scope import Scope
+from tracer.capture.values import Encoded
 from tracer.errors import CannotReplayError
 from tracer.model.records import (
     JSON,
@@ -93,18 +95,30 @@ Answer = ValueAnswer | ErrorAnswer | HttpAnswer | CancelledAnswer
 
 
 class Document:
-    """A JSON document in pieces, joined when its bytes are first needed (on the writer's thread)."""
+    """A conversation as a JSON document `{"messages": [...], other arguments}`, put together when
+    its bytes are first needed: usually on the writer's thread.
+    """
 
-    __slots__ = ("_joined", "_pieces")
+    __slots__ = ("_joined", "_messages", "_others")
 
-    def __init__(self, pieces: list[bytes]) -> None:
-        self._pieces: list[bytes] | None = pieces
-        self._joined = b""
+    def __init__(self, messages: list[Encoded], others: dict[str, Encoded]) -> None:
+        self._messages = messages
+        self._others = others
+        self._joined: bytes | None = None
+
+    @classmethod
+    def of(cls, data: bytes) -> "Document":
+        """A document that is known already."""
+        document = cls([], {})
+        document._joined = data
+        return document
 
     def __bytes__(self) -> bytes:
-        if self._pieces is not None:
-            self._joined = b"".join(self._pieces)
-            self._pieces = None
+        if self._joined is None:
+            pieces = [b'{"messages":[', b",".join([made.data for made in self._messages]), b"]"]
+            for key, made in self._others.items():
+                pieces += [b",", json.dumps(key).encode(), b":", made.data]
+            self._joined = b"".join([*pieces, b"}"])
         return self._joined
 
 
@@ -116,12 +130,17 @@ class Call:
     name: str
     slot: Slot
     effect: Effect | None = None
-    input: bytes | None = None  # tagged JSON of the arguments (functions)
-    document: "Document | None" = None  # model functions: the conversation as a JSON document
+    given: Encoded | None = None  # the arguments (functions)
+    document: Document | None = None  # model functions: the conversation
     request: HttpRequest | None = None
     api: Api | None = None
     callsite: str | None = None
     repeated: bool = False  # a tool with this idempotency key has succeeded in this run
+
+    @property
+    def input(self) -> bytes | None:
+        """Tagged JSON of the arguments (functions)."""
+        return None if self.given is None else self.given.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,17 +201,21 @@ class Recorder(Protocol):
 
 @dataclass(slots=True)
 class End:
-    """What came of a step: exactly one of `value` (tagged JSON), `reply`, `error`, or nothing."""
+    """What came of a step: `made` (a function's result), `reply`, `error`, or nothing."""
 
     status: str
     ended_ns: int
     end_seq: int
-    value: bytes | None = None
-    value_object: Any = None
+    made: Encoded | None = None
     reply: Any = None  # recorder.RawReply
     error: ErrorInfo | None = None
     fidelity: Any = None
     detail: dict[str, JSON] = field(default_factory=dict)
+
+    @property
+    def value(self) -> bytes | None:
+        """Tagged JSON of the result."""
+        return None if self.made is None else self.made.data
 
 
 @dataclass(slots=True, eq=False)
@@ -210,14 +233,14 @@ class OpenStep:
     scope: Scope
     span: Any = None
     ended: bool = False
-    value: bytes | None = None  # the result, once it has ended with one
+    made: Encoded | None = None  # the result, once it has ended with one
 
     def end(self, status: str, **what: Any) -> None:
         """Record the end; once, later calls do nothing."""
         if self.ended:
             return
         self.ended = True
-        self.value = what.get("value")
+        self.made = what.get("made")
         end = End(status, time.time_ns(), self.run.next_seq(), **what)
         self.run.recorder.step_ended(self, end)
         if self.span is not None:

@@ -1,18 +1,69 @@
-"""The arguments of a model function as a JSON document, encoding only what is new.
+"""The arguments of a model function as a JSON document, reading only what is new.
 
-An agent passes its whole history to each call. Snapshots of the messages of the last calls are
-kept; a message that is still equal (same types, same values) is not encoded again. Comparing is
-cheap because unchanged strings are the same objects.
+An agent passes its whole history to each call. What the last calls were given is kept; a message
+that is still the same is neither copied nor encoded again. Comparing is cheap because it happens
+in C, and unchanged strings are the same objects. The order of a message's keys does not count.
 """
 
-import json
+import marshal
+from dataclasses import dataclass, field
 from typing import Any
 
 from tracer.capture.boundary import Document
-from tracer.capture.values import _Encoder
+from tracer.capture.values import Encoded, encode_watched
 
 _REMEMBERED = 4
-_MAX_DEPTH = 20
+_VERSION = 2  # of marshal: equal values of equal types have equal bytes, as in no later one
+
+
+class _Odd:
+    """Stands for a message that isn't plain JSON: never equal to anything."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return False
+
+
+_ODD = _Odd()
+
+
+@dataclass(slots=True, eq=False)
+class _Kept:
+    """A message list as it was: copies to compare with, what they are encoded, and by index the
+    marks of those with numbers, which `==` does not tell apart (1, 1.0 and True are equal).
+    """
+
+    copies: list[Any] = field(default_factory=list)
+    encoded: list[Encoded] = field(default_factory=list)
+    marks: dict[int, bytes] = field(default_factory=dict)
+
+    def start(self, count: int) -> "_Kept":
+        """The first `count` messages."""
+        marks = {at: mark for at, mark in self.marks.items() if at < count}
+        return _Kept(self.copies[:count], self.encoded[:count], marks)
+
+    def add(self, message: Any) -> None:
+        made, copy, numbers = encode_watched(message)
+        if numbers:
+            self.marks[len(self.copies)] = _mark(message)
+        self.copies.append(_ODD if copy is None else copy)
+        self.encoded.append(made)
+
+    def shared(self, messages: list[Any]) -> int:
+        """How many leading messages are still these."""
+        count = len(self.copies)
+        try:
+            if self.copies != messages[:count]:
+                pairs = zip(self.copies, messages, strict=False)
+                same = (at for at, (old, new) in enumerate(pairs) if old != new)
+                count = next(same, min(count, len(messages)))
+        except Exception:  # objects with a mind of their own about being compared
+            return 0
+        for at, mark in self.marks.items():
+            if at < count and mark != _mark(messages[at]):
+                count = at
+        return count
 
 
 class Snapshots:
@@ -20,101 +71,57 @@ class Snapshots:
     itself, but a race costs only an encoding done twice."""
 
     def __init__(self) -> None:
-        self._kept: list[tuple[list[Any], list[bytes]]] = []
+        self._kept: list[_Kept] = []
+        self._others: dict[str, tuple[bytes, Encoded]] = {}
 
     def document(self, arguments: dict[str, Any]) -> Document | None:
         """`{"messages": [...], other arguments}`; None when no argument is a message list."""
         name = next((n for n, v in arguments.items() if _is_messages(v)), None)
         if name is None:
             return None
-        pieces = [b'{"messages":[']
-        for index, encoded in enumerate(self._encode_messages(arguments[name])):
-            if index:
-                pieces.append(b",")
-            pieces.append(encoded)
-        pieces.append(b"]")
-        for key, value in arguments.items():
-            if key != name:
-                pieces.append(b"," + json.dumps(key).encode() + b":" + _encode(value))
-        pieces.append(b"}")
-        return Document(pieces)
+        others = {key: self._other(key, v) for key, v in arguments.items() if key != name}
+        return Document(self._messages(arguments[name]), others)
 
-    def _encode_messages(self, messages: list[Any]) -> list[bytes]:
-        kept, shared = self._longest(messages)
-        encoded = kept[1][:shared] if kept is not None else []
-        copies = kept[0][:shared] if kept is not None else []
+    def _messages(self, messages: list[Any]) -> list[Encoded]:
+        before, shared = self._longest(messages)
+        # Never changed once it is kept: another thread may be reading it.
+        now = _Kept() if before is None else before.start(shared)
         for message in messages[shared:]:
-            encoded.append(_encode(message))
-            copies.append(_copy(message))
-        if kept in self._kept:
-            self._kept.remove(kept)
-        self._kept.append((copies, encoded))
-        del self._kept[:-_REMEMBERED]
-        return encoded
+            now.add(message)
+        others = [kept for kept in self._kept if kept is not before or shared < len(kept.copies)]
+        self._kept = [*others[1 - _REMEMBERED :], now]
+        return now.encoded
 
-    def _longest(self, messages: list[Any]) -> tuple[Any, int]:
-        best: Any = None
+    def _longest(self, messages: list[Any]) -> tuple[_Kept | None, int]:
+        best: _Kept | None = None
         most = 0
         for kept in reversed(self._kept):
-            shared = _shared(kept[0], messages)
+            shared = kept.shared(messages)
             if shared > most:
                 best, most = kept, shared
-            if most == len(messages) or shared == len(kept[0]):
+            if most == len(messages) or shared == len(kept.copies):
                 break
         return best, most
+
+    def _other(self, name: str, value: Any) -> Encoded:
+        """An argument that usually stays what it is, like the tools offered."""
+        mark = _mark(value)
+        before = self._others.get(name)
+        if mark and before is not None and before[0] == mark:
+            return before[1]
+        made, copy, _ = encode_watched(value)
+        if copy is not None:
+            self._others[name] = mark, made
+        return made
 
 
 def _is_messages(value: Any) -> bool:
     return type(value) is list and bool(value) and type(value[0]) is dict and "role" in value[0]
 
 
-def _encode(value: Any) -> bytes:
-    # Plain JSON, the usual case, goes through the C encoder; anything else gets tags.
-    encoder = _Encoder()
-    tree = encoder.encode(value)
-    text = json.dumps(tree, ensure_ascii=False, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _shared(before: list[Any], now: list[Any]) -> int:
-    """How many leading items are the same."""
-    count = 0
-    for old, new in zip(before, now, strict=False):
-        if not _same(old, new, 0):
-            break
-        count += 1
-    return count
-
-
-def _same(old: Any, new: Any, depth: int) -> bool:
-    """Equal values of equal types; 1, 1.0 and True are different here."""
-    if old is new:
-        return type(old) in (str, int, float, bool, type(None))
-    kind = type(old)
-    if kind is not type(new) or depth > _MAX_DEPTH:
-        return False
-    if kind is str:
-        return bool(old == new)
-    if kind is dict:
-        if len(old) != len(new):
-            return False
-        for (old_key, old_item), (new_key, new_item) in zip(old.items(), new.items(), strict=True):
-            if old_key != new_key or not _same(old_item, new_item, depth + 1):
-                return False
-        return True
-    if kind is list:
-        if len(old) != len(new):
-            return False
-        return all(_same(a, b, depth + 1) for a, b in zip(old, new, strict=True))
-    return kind in (int, float, bool) and bool(old == new)
-
-
-def _copy(value: Any) -> Any:
-    """A copy of the containers; strings and numbers are shared, anything odd never compares."""
-    if type(value) is dict:
-        return {key: _copy(item) for key, item in value.items()}
-    if type(value) is list:
-        return [_copy(item) for item in value]
-    if type(value) in (str, int, float, bool, type(None)):
-        return value
-    return object()
+def _mark(value: Any) -> bytes:
+    """Bytes that tell plain JSON values apart; empty for what can't be told."""
+    try:
+        return marshal.dumps(value, _VERSION)
+    except Exception:
+        return b""

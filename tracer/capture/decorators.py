@@ -11,7 +11,7 @@ from tracer.capture.callsite import callsite
 from tracer.capture.frames import Spec
 from tracer.capture.guard import report
 from tracer.capture.toolchecks import Key, make_key, validated
-from tracer.capture.values import encode
+from tracer.capture.values import encode_whole
 from tracer.capture.wrapping import wrap
 from tracer.errors import ReplayStop, UsageError
 from tracer.model.records import Effect, StepKind
@@ -155,8 +155,8 @@ def note(text: str, **values: Any) -> None:
     if scope is None:
         return
     try:
-        given, _ = encode(values)
-        call = Call("note", str(text), scope.take_slot("note"), input=given, callsite=callsite())
+        given = encode_whole(values)
+        call = Call("note", str(text), scope.take_slot("note"), given=given, callsite=callsite())
         scope.run.begin(scope, call, scope.run.decide(call)).end("ok")
     except ReplayStop:
         raise

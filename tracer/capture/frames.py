@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tracer.capture import runtime
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import (
     ActiveRun,
@@ -18,10 +19,10 @@ from tracer.capture.boundary import (
 from tracer.capture.callsite import callsite
 from tracer.capture.conversation import Snapshots
 from tracer.capture.exceptions import error_info, error_state, is_cancel, make_exception
-from tracer.capture.functions import Parameters, encode_result, fidelity_of
+from tracer.capture.functions import Parameters, fidelity_of
 from tracer.capture.guard import report
 from tracer.capture.rebuild import rebuild, return_annotation
-from tracer.capture.values import encode
+from tracer.capture.values import Encoded, encode_whole
 from tracer.capture.yields import Items, Playback
 from tracer.errors import ReplayStop
 from tracer.model.records import Effect, ErrorInfo, StepKind
@@ -71,8 +72,9 @@ class Frame:
         if self.memo_key is not None:
             self.step.run.memo[self.memo_key] = result
         try:
-            data, fidelity = encode_result(result, self.spec.function)
-            self.ended("ok", None, value=data, fidelity=fidelity, detail=detail)
+            made = encode_whole(result)
+            fidelity = fidelity_of(made, self.spec.function)
+            self.ended("ok", None, made=made, fidelity=fidelity, detail=detail)
         except ReplayStop:
             raise
         except Exception as error:
@@ -87,7 +89,7 @@ class Frame:
         try:
             made, detail = items.ended(returned=returned, abandoned=abandoned)
             fidelity = fidelity_of(made, self.spec.function)
-            self.ended("ok", None, value=made.data, fidelity=fidelity, detail=detail)
+            self.ended("ok", None, made=made, fidelity=fidelity, detail=detail)
         except ReplayStop:
             raise
         except Exception as error:
@@ -101,7 +103,7 @@ class Frame:
                 made, detail = items.ended()
                 fidelity = fidelity_of(made, self.spec.function)
                 detail |= what["detail"]
-                what = {"value": made.data, "fidelity": fidelity, "detail": detail}
+                what = {"made": made, "fidelity": fidelity, "detail": detail}
             status = "cancelled" if is_cancel(error) else "error"
             self.ended(status, error, error=error_info(error), **what)
         except ReplayStop:
@@ -128,7 +130,8 @@ class Frame:
             raise make_exception(given.error, dict(given.detail))
         assert isinstance(given, ValueAnswer)
         result = self._rebuilt(given)
-        self.step.end("ok", value=given.data, fidelity="exact", detail=dict(given.form))
+        made = Encoded(given.data, "exact")
+        self.step.end("ok", made=made, fidelity="exact", detail=dict(given.form))
         if self.memo_key is not None:
             self.step.run.memo[self.memo_key] = result
         return result
@@ -162,9 +165,8 @@ class Frame:
         status = "ok" if given.error is None else "error"
         detail = dict(given.form)
         self.step.run.let_go(self.decision)
-        self.step.end(
-            status, value=given.data, fidelity="exact", error=given.error, detail=detail
-        )
+        made = Encoded(given.data, "exact")
+        self.step.end(status, made=made, fidelity="exact", error=given.error, detail=detail)
 
     def _rebuilt(self, given: ValueAnswer) -> Any:
         """The value in the user's own classes; ends the re-execution where they don't fit."""
@@ -207,6 +209,8 @@ def open_frame(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fra
     """
     scope = scopes.current()
     if scope is None:
+        if spec.kind != "step" and spec.effect not in ("read", "local"):
+            runtime.outside(f"the {spec.kind} {spec.name}")
         return None
     scope.run.check()
     try:
@@ -242,7 +246,7 @@ def make_call(
     if spec.kind == "model":
         call.document = snapshots_of(scope.run).document(named)
     if call.document is None:
-        call.input, _ = encode(named)
+        call.given = encode_whole(named)
     call.callsite = callsite()
     return call
 

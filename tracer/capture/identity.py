@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tracer.capture import redact
 from tracer.capture.boundary import Call, Document
+from tracer.capture.values import Encoded
 from tracer.model.chain import BodySplitter, SplitBody, whole
 from tracer.model.fingerprint import (
     MEANINGFUL_HEADERS,
@@ -33,11 +34,11 @@ def without_secrets(call: Call) -> Call:
     elif call.document is not None:
         document = redact.data(bytes(call.document))
         if document != bytes(call.document):
-            return replace(call, document=Document([document]))
+            return replace(call, document=Document.of(document))
     elif call.input is not None:
         given = redact.data(call.input)
         if given != call.input:
-            return replace(call, input=given)
+            return replace(call, given=Encoded(given, "exact"))
     return call
 
 

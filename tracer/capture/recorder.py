@@ -127,12 +127,16 @@ class StoreRecorder:
         self.queue.put(change)
 
     def step_started(self, step: OpenStep, call: StepCall) -> None:
-        size = len(call.request.body) if call.request is not None else 0
+        size = 0 if call.given is None else call.given.size
+        if call.request is not None:
+            size = len(call.request.body)
         job = _Once(lambda: self._start_record(step, call))
         self.queue.put_and_wait(lambda w: self._write_start(w, step, job), WAIT_SECONDS, size)
 
     def step_ended(self, step: OpenStep, end: End) -> None:
-        size = sum(map(len, end.reply.chunks)) if end.reply is not None else len(end.value or b"")
+        size = 0 if end.made is None else end.made.size
+        if end.reply is not None:
+            size = sum(map(len, end.reply.chunks))
         job = _Once(lambda: self._end_record(step, end))
         self.queue.put_and_wait(lambda w: w.end_step(job.made()), WAIT_SECONDS, size)
 

@@ -39,9 +39,8 @@ def close_program(program: ProgramRun, status: int, error: BaseException | None)
     The output is what its agent returned when there was just one, else the exit status.
     """
     agents_run = program.run.outermost
-    output = agents_run[0].value if len(agents_run) == 1 else None
-    if output is None:
-        output, _ = encode({"exit_status": status})
+    made = agents_run[0].made if len(agents_run) == 1 else None
+    output = encode({"exit_status": status})[0] if made is None else made.data
     info = None
     state: Any = "ok"
     if error is not None:

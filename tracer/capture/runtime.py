@@ -45,7 +45,7 @@ _lock = threading.Lock()
 _recorders: dict[Path, StoreRecorder] = {}
 _template: Template | None = None
 _started = 0
-_replaying = False
+_refuse: Callable[[str], None] | None = None
 _ended: deque[ActiveRun] = deque(maxlen=20)
 
 
@@ -65,15 +65,22 @@ def ended_runs() -> list[ActiveRun]:
     return list(_ended)
 
 
-def set_replaying() -> None:
-    """This whole process is a re-execution."""
-    global _replaying
-    _replaying = True
+def set_replaying(refuse: Callable[[str], None]) -> None:
+    """This whole process is a re-execution; `refuse` is told (and raises) what has no answer
+    because it happens outside the run that is re-executed."""
+    global _refuse
+    _refuse = refuse
 
 
 def replaying() -> bool:
     """Whether this whole process is a re-execution."""
-    return _replaying
+    return _refuse is not None
+
+
+def outside(what: str) -> None:
+    """Something is about to be done for real outside any run: not in a re-execution."""
+    if _refuse is not None:
+        _refuse(what)
 
 
 def runs_started() -> int:
@@ -127,6 +134,8 @@ def install() -> None:
 def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRun:
     """Start a run: patches in place, its row written. `given` is the tagged JSON of its input."""
     global _template, _started
+    if _template is None:
+        outside(f"the agent {name}")
     with _lock:
         template, _template = _template, None
         _started += 1

@@ -74,7 +74,7 @@ _held = threading.local()
 _active: list["ActiveRun"] = []  # runs under way in this process
 
 
-def current() -> Scope | None:
+def current(*, agent: bool = False) -> Scope | None:
     """The scope of the calling code, or None outside any run.
 
     A pool's worker may run its function inside a copy of the *submitter's* context (LangChain's
@@ -88,6 +88,8 @@ def current() -> Scope | None:
         return None if scope.run.is_elsewhere else scope
     # Copied, because another thread may end its run meanwhile.
     runs = [run for run in _active if not run.is_elsewhere]
+    if agent and not any(run.is_program for run in runs):
+        return None  # in a server's threads each agent is a run of its own
     if len(runs) != 1 or threading.current_thread() is threading.main_thread():
         return None
     return runs[0].root.for_stranger(threading.current_thread().name)
@@ -134,6 +136,11 @@ if hasattr(os, "register_at_fork"):
 
 def any_run_active() -> bool:
     return bool(_active)
+
+
+def active_runs() -> "list[ActiveRun]":
+    """The runs under way in this process."""
+    return _active[:]
 
 
 def innermost_run() -> "ActiveRun | None":

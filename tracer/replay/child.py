@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.capture import runtime
+from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun, Call
 from tracer.capture.environment import KEY_VARIABLES
 from tracer.capture.functions import Parameters
@@ -130,12 +131,20 @@ class Session:
     def run(self) -> None:
         """Start the program again."""
         self.prepare()
-        runtime.set_replaying()
+        runtime.set_replaying(self._refuse_outside)
+        self.handler.on_ignored = self._end_by_force
         entry = self.given["entry"]
         if entry["kind"] in ("script", "module"):
             self._run_program(entry)
         else:
             self._run_function(entry)
+
+    def _end_by_force(self) -> None:
+        """The agent ignores that the re-execution has ended: it isn't asked again."""
+        for run in scopes.active_runs():
+            runtime.close_run(run, "stopped", None, None)
+        runtime.flush(2.0)
+        os._exit(deliver(self.outcome(), self.given["outcome"]))
 
     def _keys_wanted(self) -> list[str]:
         """The keys that clients want to see when they are made, though none is used offline.
@@ -152,6 +161,17 @@ class Session:
         what = f"the program attempted {tried}, outside any recorded step, while answers come from "
         raise self.handler.stop(
             PolicyStop(f"{what}the recording: decorate what does it with @tracer.tool")
+        )
+
+    def _refuse_outside(self, what: str) -> None:
+        """Another run or a tool outside the run: it would really happen, with nothing to serve."""
+        if self.ended:
+            raise ReplayStop("the run that is re-executed is over")
+        raise self.handler.stop(
+            PolicyStop(
+                f"the program starts {what} before the recorded run, where nothing can be answered "
+                "from the recording: record the whole program with `tracer run`"
+            )
         )
 
     def _run_program(self, entry: dict[str, Any]) -> None:
@@ -307,7 +327,11 @@ def main(path: str) -> int:
         stopped = session.outcome() if session is not None else None
         outcome = stopped or {"exit_code": EXIT_POLICY, "message": str(stop), "divergences": []}
     runtime.flush()
-    target = instructions["outcome"]
+    return deliver(outcome, instructions["outcome"])
+
+
+def deliver(outcome: dict[str, Any], target: str) -> int:
+    """Leave the outcome in its file; its exit code."""
     with open(target + ".part", "w", encoding="utf-8") as file:
         json.dump(outcome, file)
     os.replace(target + ".part", target)

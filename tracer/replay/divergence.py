@@ -48,6 +48,8 @@ def changed(step: Step, asked_name: str, old: Any, new: Any, callsite: str | Non
         what += f": {_sentence(differences[0])}"
         if len(differences) > 1:
             what += f" (and {len(differences) - 1} more)"
+    elif asked_name == step.name:
+        what += ": equal as JSON, but written otherwise (as 1 and 1.0 are)"
     return Divergence(
         "changed_request",
         what,

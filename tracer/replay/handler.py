@@ -8,6 +8,7 @@ with their own inner steps served.
 
 import re
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -27,6 +28,9 @@ from tracer.replay.tape import Match, Tape, is_inside
 After = Literal["live", "recorded", "ask"]
 _TASK = re.compile(r"(?<![^/])t\d+(?![^/])")
 _AGAIN = Decision(source="recorded")
+# An agent that catches even BaseException in a loop is ended from outside after this.
+PATIENCE_STEPS = 200
+PATIENCE_SECONDS = 10.0
 CANCEL_SECONDS = 5.0  # a cancellation may take this much longer than it did
 DUMMY_KEY = "tracer-replay-has-no-key"
 
@@ -54,9 +58,12 @@ class Answerer:
         self.live_calls = 0
         self.forked = False
         self._stop: ReplayStop | None = None
+        self._stopped_at = 0.0
+        self._ignored = 0
         self._splitter = BodySplitter()
         self._lock = threading.RLock()
         self.gate = Gate(self._points())
+        self.on_ignored: Callable[[], None] = lambda: None  # the agent goes on all the same
         self.on_live: Callable[[], None] = lambda: None  # opens the tripwire
 
     def _points(self) -> list[tuple[int, int]]:
@@ -96,14 +103,19 @@ class Answerer:
 
     def check(self) -> None:
         """Raise what ended this re-execution. Sticky, so that no code runs on past it."""
-        if self._stop is not None:
-            raise type(self._stop)(*self._stop.args)
+        if self._stop is None:
+            return
+        self._ignored += 1
+        if self._ignored > PATIENCE_STEPS or time.monotonic() > self._stopped_at + PATIENCE_SECONDS:
+            self.on_ignored()
+        raise type(self._stop)(*self._stop.args)
 
     def stop(self, stop: ReplayStop) -> ReplayStop:
         """End the re-execution: this exception, now and at every later step."""
         with self._lock:
             if self._stop is None:
                 self._stop = stop
+                self._stopped_at = time.monotonic()
         self.gate.open()
         return stop
 

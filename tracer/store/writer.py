@@ -14,6 +14,8 @@ _BATCH = 256  # jobs a transaction
 _MOST_JOBS = 100_000
 _MOST_BYTES = 256 << 20
 _LINGER = 0.005  # seconds a batch that nobody waits for is given to grow
+_QUIET = 0.002  # seconds without a job until the idle hook has its turn, after someone waited
+_MOST_HURRIED = 64  # batches in a row that someone waited for, until it has its turn all the same
 _FORK_WAIT = 2.0
 
 
@@ -21,9 +23,9 @@ class WriteQueue:
     """Runs jobs on one daemon thread, started with the first job, batched into transactions.
 
     A job gets the `StoreWriter`; it must be repeatable, because a transaction that meets a lock
-    is tried again. `idle(writer)` runs on that thread, outside a transaction, when the queue has
-    run empty after a batch; it returns True while it has more to do. After a fork the child
-    starts afresh: what was queued belongs to the parent.
+    is tried again. `idle(writer)` runs on that thread, outside a transaction, when nothing is
+    queued for a moment; it returns True while it has more to do. After a fork the child starts
+    afresh: what was queued belongs to the parent.
     """
 
     def __init__(self, path: Path, *, idle: Idle | None = None) -> None:
@@ -147,8 +149,9 @@ class WriteQueue:
     def _run(self, queue: SimpleQueue[Ticket], committer: Committer) -> None:
         self._thread = _thread.get_ident()
         closing: Ticket | None = None
+        hurried = 0  # batches in a row that someone waited for
         while closing is None:
-            batch = _collect(queue)
+            batch = _collect(queue, _soon(queue, hurried) or _when_idle(queue, committer, hurried))
             if batch[-1].last:
                 closing = batch.pop()
                 batch += _rest(queue)
@@ -156,11 +159,13 @@ class WriteQueue:
             self._taken += sum(ticket.size for ticket in batch)
             if queue.empty():
                 self._behind = False
+            awaited = any(ticket.job and ticket.lock for ticket in batch)
+            hurried = hurried % _MOST_HURRIED + 1 if awaited else 0
             # Last, because from here on the waiting threads want the interpreter.
             for ticket, written in zip(batch, done, strict=True):
                 ticket.settle(written)
-            while queue.empty() and monotonic() < committer.deadline and committer.idle():
-                pass
+        while monotonic() < committer.deadline and committer.idle():
+            pass
         with committer.gate:
             committer.close()
         closing.settle(True)
@@ -171,9 +176,29 @@ def _opens(ticket: Ticket, timeout: float) -> bool:
     return ticket.lock.acquire(timeout=max(0.0, min(timeout, _thread.TIMEOUT_MAX)))
 
 
-def _collect(queue: SimpleQueue[Ticket]) -> list[Ticket]:
+def _soon(queue: SimpleQueue[Ticket], hurried: int) -> Ticket | None:
+    """The next ticket, if it comes at once: whoever has just waited goes on asking for steps, and
+    the idle hook would take the interpreter from them.
+    """
+    if not 0 < hurried < _MOST_HURRIED:
+        return None
+    try:
+        return queue.get(timeout=_QUIET)
+    except Empty:
+        return None
+
+
+def _when_idle(queue: SimpleQueue[Ticket], committer: Committer, hurried: int) -> Ticket:
+    """The next ticket, whenever it comes; until then the idle hook works."""
+    owed = hurried if hurried == _MOST_HURRIED else 0
+    while (queue.empty() or owed > 0) and monotonic() < committer.deadline and committer.idle():
+        owed -= 1
+    return queue.get()
+
+
+def _collect(queue: SimpleQueue[Ticket], first: Ticket) -> list[Ticket]:
     """The next batch: what is there, and what comes while nobody waits for it."""
-    batch = [queue.get()]
+    batch = [first]
     end = monotonic() + _LINGER
     while len(batch) < _BATCH and not batch[-1].last:
         if batch[-1].lock is not None:
