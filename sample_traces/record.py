@@ -55,8 +55,16 @@ def main() -> None:
         failed = record(folder, SUPPORT, "refund-failed.tracer")
         fix = [SUPPORT.right.name, json.dumps(SUPPORT.right.arguments)]
         made = tracer(
-            folder, "fork", failed, "--model-call", str(SUPPORT.blamed_call), "--tool-call", *fix,
-            "--tool", "*=live", "--json",
+            folder,
+            "fork",
+            failed,
+            "--model-call",
+            str(SUPPORT.blamed_call),
+            "--tool-call",
+            *fix,
+            "--tool",
+            "*=live",
+            "--json",
         )
         fixed = json.loads(made)["id"]
         tracer(folder, "export", fixed, "-o", str(HERE / "refund-fixed.tracer"))

@@ -3,12 +3,17 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.browser import MISSING, chromium_path, why_left_out
 from tests.support.runs import build_sample_store
 from tracer.capture import config
 
 LEFT_OUT = pytest.StashKey[int]()
+
+# How long an example takes depends on what else the machine does; hangs are pytest-timeout's.
+settings.register_profile("tracer", deadline=None)
+settings.load_profile("tracer")
 
 
 @pytest.fixture(autouse=True)
@@ -37,16 +42,23 @@ def chromium() -> str:
     return path
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave browser tests out where there is a reason to; the summary says how many and why."""
-    if why_left_out() is None:
+    """Browser tests come last, or are left out where there is a reason to.
+
+    Last, because the browser's driver keeps an event loop in the main thread until the session
+    ends, in which no other test could start one.
+    """
+    browser = [item for item in items if item.get_closest_marker("browser") is not None]
+    if not browser:
         return
-    kept = [item for item in items if item.get_closest_marker("browser") is None]
-    out = [item for item in items if item.get_closest_marker("browser") is not None]
-    config.stash[LEFT_OUT] = len(out)
-    if out:
-        config.hook.pytest_deselected(items=out)
-        items[:] = kept
+    others = [item for item in items if item.get_closest_marker("browser") is None]
+    if why_left_out() is None:
+        items[:] = others + browser
+        return
+    config.stash[LEFT_OUT] = len(browser)
+    config.hook.pytest_deselected(items=browser)
+    items[:] = others
 
 
 def pytest_terminal_summary(

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from tracer.interchange.bundle import export_bundle, import_bundle
     from tracer.interchange.compare import compare
     from tracer.interchange.run_json import run_json, step_json
-    from tracer.replay.checks import schema_problems
-    from tracer.replay.inprocess import fork, is_replaying, replay
-    from tracer.replay.session import ReplaySpec, plan, start
-    from tracer.replay.substitute import Substitute
+    from tracer.reexecution.checks import schema_problems
+    from tracer.reexecution.inprocess import fork, is_replaying, replay
+    from tracer.reexecution.session import ReplaySpec, plan, start
+    from tracer.reexecution.substitute import Substitute
     from tracer.store.reading import Store
 
 __version__ = "0.1.0"
@@ -32,25 +32,25 @@ __version__ = "0.1.0"
 # Where each public name lives; it is imported when it is first used.
 _HOMES = {
     "LimitReached": "tracer.capture.agents",
-    "ReplaySpec": "tracer.replay.session",
+    "ReplaySpec": "tracer.reexecution.session",
     "Store": "tracer.store.reading",
-    "Substitute": "tracer.replay.substitute",
+    "Substitute": "tracer.reexecution.substitute",
     "agent": "tracer.capture.decorators",
     "compare": "tracer.interchange.compare",
     "database_path": "tracer.capture.config",
     "export_bundle": "tracer.interchange.bundle",
-    "fork": "tracer.replay.inprocess",
+    "fork": "tracer.reexecution.inprocess",
     "import_bundle": "tracer.interchange.bundle",
     "init": "tracer.capture.config",
-    "is_replaying": "tracer.replay.inprocess",
+    "is_replaying": "tracer.reexecution.inprocess",
     "model": "tracer.capture.decorators",
     "note": "tracer.capture.decorators",
-    "plan": "tracer.replay.session",
-    "replay": "tracer.replay.inprocess",
+    "plan": "tracer.reexecution.session",
+    "replay": "tracer.reexecution.inprocess",
     "run": "tracer.capture.decorators",
     "run_json": "tracer.interchange.run_json",
-    "schema_problems": "tracer.replay.checks",
-    "start": "tracer.replay.session",
+    "schema_problems": "tracer.reexecution.checks",
+    "start": "tracer.reexecution.session",
     "step": "tracer.capture.decorators",
     "step_json": "tracer.interchange.run_json",
     "tool": "tracer.capture.decorators",

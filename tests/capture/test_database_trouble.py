@@ -67,9 +67,7 @@ TROUBLES: list[tuple[Callable[[Path], None], str]] = [
 
 
 @pytest.mark.parametrize(("trouble", "name"), TROUBLES, ids=range(len(TROUBLES)))
-def test_the_agent_does_not_notice(
-    desk: Desk, trouble: Callable[[Path], None], name: str
-) -> None:
+def test_the_agent_does_not_notice(desk: Desk, trouble: Callable[[Path], None], name: str) -> None:
     path = desk.folder / name
     trouble(path if name == "traces.db" else desk.folder / "x")
     before = path.read_bytes() if path.is_file() else None

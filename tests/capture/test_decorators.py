@@ -11,7 +11,7 @@ import pytest
 
 import tracer
 from tests.support.agents import Bench
-from tracer.capture.decorators import model  # tracer.model
+from tracer import model
 from tracer.errors import UsageError
 
 DECORATORS: list[Callable[..., Any]] = [tracer.agent, tracer.tool, tracer.step, model]
@@ -153,12 +153,16 @@ def test_an_exception_passes_as_the_same_object_with_its_traceback(bench: Bench)
     assert caught.value is boom
     frames = traceback.extract_tb(boom.__traceback__)
     names = [frame.name for frame in frames if frame.filename == __file__]
-    assert names == ["test_an_exception_passes_as_the_same_object_with_its_traceback", "agent", "fails"]
+    assert names == [
+        "test_an_exception_passes_as_the_same_object_with_its_traceback",
+        "agent",
+        "fails",
+    ]
     assert boom.__context__ is None and boom.__cause__ is None
     tool, run = bench.step("tool"), bench.run()
     assert tool.status == "error" and tool.error is not None
     assert tool.error.type == f"{__name__}.Boom" and tool.error.message == "no such order"
-    assert 'raise boom' in (tool.error.traceback or "")
+    assert "raise boom" in (tool.error.traceback or "")
     assert run.status == "error" and run.error == bench.step("agent").error
 
 
@@ -366,9 +370,7 @@ def test_bounds_stop_an_agent_at_the_step_that_exceeds_them(bench: Bench) -> Non
     assert bench.run().status == "stopped"
 
 
-def test_switched_off_tracer_is_not_there(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_switched_off_tracer_is_not_there(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACER_DISABLED", "1")
     assert tracer.agent(plain) is plain
     assert tracer.tool(effect="read")(awaited) is awaited

@@ -11,8 +11,8 @@ import pytest
 import tracer
 from tests.support.agents import Bench
 from tracer.capture.exceptions import error_info, error_state, make_exception
+from tracer.core.records import ErrorInfo
 from tracer.errors import ReplayedError
-from tracer.model.records import ErrorInfo
 
 
 class Refused(Exception):
@@ -111,7 +111,7 @@ def test_a_hostile_name_raises_and_imports_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "raised", ["", "{", "[]", "null", '[1, 2]', '[["a"], {"$t": "opaque"}]', '[["a", "b"], 5]']
+    "raised", ["", "{", "[]", "null", "[1, 2]", '[["a"], {"$t": "opaque"}]', '[["a", "b"], 5]']
 )
 def test_damaged_state_falls_back_to_the_text(raised: str) -> None:
     made = make_exception(ErrorInfo("ValueError", "a"), {"raised": raised})

@@ -115,6 +115,7 @@ def breaking_off() -> Any:
         if item == 2:
             generator.close()
             return item
+    return None
 
 
 @tracer.agent
@@ -153,7 +154,9 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("agent", "result", "items"), CASES, ids=lambda c: getattr(c, "__name__", ""))
+@pytest.mark.parametrize(
+    ("agent", "result", "items"), CASES, ids=lambda c: getattr(c, "__name__", "")
+)
 def test_a_generator_works_is_recorded_and_given_again(
     bench: Bench, agent: Callable[..., Any], result: Any, items: list[Any]
 ) -> None:

@@ -148,9 +148,7 @@ def test_both_libraries_sync_and_async_get_their_own_classes_back(
         assert after.is_closed
 
 
-def test_one_process_with_both_libraries_keeps_them_apart(
-    bench: Bench, server: OddServer
-) -> None:
+def test_one_process_with_both_libraries_keeps_them_apart(bench: Bench, server: OddServer) -> None:
     @tracer.agent
     def agent() -> list[str]:
         first = chat(server).chat.completions.create(model="m", messages=ASKED)
@@ -294,7 +292,10 @@ def test_failures_of_the_connection_are_raised_again(
                 seen.append((type(error).__name__, str(error)))
         try:
             openai.OpenAI(
-                base_url=f"{url}/v1", api_key="k", max_retries=0, timeout=0.3 if how == "slow" else 5
+                base_url=f"{url}/v1",
+                api_key="k",
+                max_retries=0,
+                timeout=0.3 if how == "slow" else 5,
             ).chat.completions.create(model="m", messages=ASKED)
         except openai.APIConnectionError as error:
             seen.append((type(error).__name__, str(error)))
@@ -432,7 +433,7 @@ def test_uploads_and_generators_as_bodies_arrive_whole(bench: Bench, server: Odd
 
     counts = agent()
     assert counts[0] == 6
-    assert [asked.body for asked in server.asked][0] == b"abcdef"
+    assert next(asked.body for asked in server.asked) == b"abcdef"
     # The boundary is random: it does not count as another request.
     replayed = bench.replay(agent)
     assert (replayed.verdict(), replayed.result) == ((0, None), counts)

@@ -3,6 +3,7 @@ it ends."""
 
 import asyncio
 import gc
+import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -73,7 +74,7 @@ def test_each_chunk_reaches_the_agent_when_it_arrives(bench: Bench, server: OddS
     for run in (agent, lambda: asyncio.run(async_agent())):
         arrivals.clear()
         run()
-        gaps = [b - a for a, b in zip(arrivals, arrivals[1:], strict=False)]
+        gaps = [b - a for a, b in itertools.pairwise(arrivals)]
         assert len(gaps) == 2 and min(gaps) > 0.03, "chunks were held back"
         step = bench.step("model")
         # The first event only names the role: the second is the first token.

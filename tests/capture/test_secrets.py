@@ -149,7 +149,10 @@ def test_a_key_in_a_streamed_answer_split_by_chunks(bench: Bench, server: OddSer
 def test_ordinary_words_stay(bench: Bench, server: OddServer) -> None:
     server.odd = lambda exchange: exchange.reply(
         {"text": "HttpOnly SameSite=Strict sixteen-characters"},
-        headers={"set-cookie": "a=b; Path=/; HttpOnly; SameSite=Strict", "x-ratelimit-tokens": "16"},
+        headers={
+            "set-cookie": "a=b; Path=/; HttpOnly; SameSite=Strict",
+            "x-ratelimit-tokens": "16",
+        },
     )
 
     @tracer.agent

@@ -373,7 +373,10 @@ def test_special_numbers() -> None:
     data, fidelity = encode(values)
     assert fidelity == "exact"
     assert repr(rebuild(data, None)) == repr(values)
-    assert decimal.Decimal("NaN").is_nan() and rebuild(encode(decimal.Decimal("NaN"))[0], None).is_nan()
+    assert (
+        decimal.Decimal("NaN").is_nan()
+        and rebuild(encode(decimal.Decimal("NaN"))[0], None).is_nan()
+    )
     assert rebuild(encode(uuid.UUID(int=5))[0], None) == uuid.UUID(int=5)
 
 

@@ -13,8 +13,8 @@ from tests.store.build import (
     step_start,
     used,
 )
-from tracer.model.chain import BodySplitter
-from tracer.model.records import ErrorInfo
+from tracer.core.chain import BodySplitter
+from tracer.core.records import ErrorInfo
 from tracer.store.migrations import MIGRATIONS
 from tracer.store.writes import Value
 from tracer.store.writing import StoreWriter

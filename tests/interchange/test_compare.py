@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.support.run_builder import RunBuilder, call, result, text
+from tracer.core.messages import Message
+from tracer.core.records import Slot, Step
 from tracer.interchange.compare import Comparison, compare
 from tracer.interchange.matching import match_steps
-from tracer.model.messages import Message
-from tracer.model.records import Slot, Step
 from tracer.store.reading import Store
 from tracer.store.writing import StoreWriter
 

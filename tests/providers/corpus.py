@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tracer.model.messages import Message
+from tracer.core.messages import Message
 from tracer.providers.base import HttpReply, HttpRequest
 
 FOLDER = Path(

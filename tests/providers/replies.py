@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tracer.model.messages import Message
+from tracer.core.messages import Message
 from tracer.providers import api_named
 from tracer.providers.base import HttpReply, HttpRequest
 from tracer.providers.sse import emit

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tracer.model.messages import Message
+from tracer.core.messages import Message
 from tracer.providers.base import HttpReply
 from tracer.providers.sse import parse
 

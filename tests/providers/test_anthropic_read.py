@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tracer.model.records import ErrorInfo, Usage
+from tracer.core.records import ErrorInfo, Usage
 from tracer.providers.base import HttpReply
 from tracer.providers.sse import emit, parse
 

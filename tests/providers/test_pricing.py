@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tracer.model.records import Usage
+from tracer.core.records import Usage
 from tracer.providers import price
 
 AT = 1_767_225_600_000_000_000  # 2026-01-01

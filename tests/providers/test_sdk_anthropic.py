@@ -13,7 +13,7 @@ from anthropic.types import Message as SdkMessage
 from anthropic.types import RawMessageStreamEvent
 from pydantic import TypeAdapter
 
-from tracer.model.messages import Message
+from tracer.core.messages import Message
 from tracer.providers.base import FailureKind, HttpReply
 from tracer.providers.sse import parse
 

@@ -10,7 +10,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from tracer.model.messages import Message
+from tracer.core.messages import Message
 from tracer.providers.base import FailureKind, HttpReply
 from tracer.providers.sse import parse
 

@@ -19,9 +19,9 @@ import tracer
 from tests.support.agents import Bench, Replayed
 from tests.support.servers import Numbered
 from tracer.capture import scope as scopes
+from tracer.core.records import Slot
 from tracer.demo.model_server import ModelServer
-from tracer.model.records import Slot
-from tracer.replay import tape as tapes
+from tracer.reexecution import tape as tapes
 
 NAMES = ["a", "b", "c", "d", "e", "f"]
 URL: list[str] = []  # of the model server of the test under way
@@ -313,9 +313,7 @@ def test_a_replay_gives_the_same_and_asks_nobody(
 
 
 @pytest.mark.parametrize("program", [gathered, shared_list, submitted_with_a_copied_context])
-def test_twenty_times_over(
-    bench: Bench, server: ModelServer, program: Callable[..., Any]
-) -> None:
+def test_twenty_times_over(bench: Bench, server: ModelServer, program: Callable[..., Any]) -> None:
     agent = make(program, server)
     result = agent()
     asked = server.request_count

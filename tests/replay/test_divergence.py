@@ -152,9 +152,7 @@ def test_what_changed_is_named(
     assert says in message
 
 
-def test_who_asks_is_no_part_of_the_question(
-    bench: Bench, lab: Lab, server: ModelServer
-) -> None:
+def test_who_asks_is_no_part_of_the_question(bench: Bench, lab: Lab, server: ModelServer) -> None:
     """Fields that name the caller, other headers, another host: the same question."""
     came = replayed(bench, lab, server, more={"user": "someone", "metadata": {"trace": "x"}})
     assert came.verdict() == (0, None)

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from tests.support.processes import Desk
+from tracer.core.records import Step
 from tracer.demo.conversation import Answer, Call, Conversation
 from tracer.demo.model_server import ModelServer
-from tracer.model.records import Step
-from tracer.replay.substitute import Substitute
+from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
-AGENT = '''
+AGENT = """
 import json, os, sys
 import tracer
 
@@ -42,9 +42,10 @@ def openai_turn(messages, stream):
     else:
         reply = client.chat.completions.create(**asked)
     message = reply.choices[0].message
-    messages.append(message.model_dump(exclude_none=True, include={"role", "content", "tool_calls"}))
-    calls = [(c.id, c.function.name, json.loads(c.function.arguments)) for c in message.tool_calls or []]
-    return message.content, calls
+    kept = {"role", "content", "tool_calls"}
+    messages.append(message.model_dump(exclude_none=True, include=kept))
+    calls = message.tool_calls or []
+    return message.content, [(c.id, c.function.name, json.loads(c.function.arguments)) for c in calls]
 
 def anthropic_turn(messages, stream):
     import anthropic
@@ -57,7 +58,9 @@ def anthropic_turn(messages, stream):
             reply = events.get_final_message()
     else:
         reply = client.messages.create(**asked)
-    messages.append({"role": "assistant", "content": [b.model_dump(include={"type", "text", "id", "name", "input"}) for b in reply.content]})
+    kept = {"type", "text", "id", "name", "input"}
+    blocks = [block.model_dump(include=kept) for block in reply.content]
+    messages.append({"role": "assistant", "content": blocks})
     texts = [b.text for b in reply.content if b.type == "text"]
     return " ".join(texts), [(b.id, b.name, b.input) for b in reply.content if b.type == "tool_use"]
 
@@ -82,9 +85,14 @@ def agent(api, stream):
 
 if __name__ == "__main__":
     print(agent(sys.argv[1], sys.argv[2] == "stream"))
-'''
+"""
 Form = tuple[str, str]
-FORMS: list[Form] = [("openai", "json"), ("openai", "stream"), ("anthropic", "json"), ("anthropic", "stream")]
+FORMS: list[Form] = [
+    ("openai", "json"),
+    ("openai", "stream"),
+    ("anthropic", "json"),
+    ("anthropic", "stream"),
+]
 
 
 def brain(conversation: Conversation) -> Answer:
@@ -123,7 +131,7 @@ def desks(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> dict
     return made
 
 
-@pytest.fixture(params=FORMS, ids=lambda form: "-".join(form))
+@pytest.fixture(params=FORMS, ids="-".join)
 def recorded(request: pytest.FixtureRequest, desks: dict[Form, Desk]) -> Desk:
     desk = desks[request.param]
     (desk.folder / "ledger").write_text("weather Bergen\nweather Oslo\n")
@@ -176,7 +184,9 @@ def test_text_in_place_of_a_tool_call(recorded: Desk, server: ModelServer) -> No
 
 def test_a_tool_call_in_place_of_text(recorded: Desk, server: ModelServer) -> None:
     again = Substitute("tool_call", tool_name="weather", arguments={"city": "Bodø"})
-    came = recorded.fork(again, model_call=3, tools={"weather": 'stub:{"city":"Bodø","sky":"clear"}'})
+    came = recorded.fork(
+        again, model_call=3, tools={"weather": 'stub:{"city":"Bodø","sky":"clear"}'}
+    )
     assert (came.code, came.out.splitlines()[-1]) == (0, "Go to Oslo."), came.err
     steps = recorded.steps(came.run_id)
     assert sources(steps, "model") == ["recorded", "recorded", "substituted", "live"]

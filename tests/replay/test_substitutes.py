@@ -8,6 +8,8 @@ from typing import Any
 import anthropic
 import openai
 import pytest
+from httpx2 import AsyncClient as QuickAsync  # without certificates to load
+from httpx2 import Client as Quick
 
 import tracer
 from tests.support.agents import Bench, called, said
@@ -62,10 +64,14 @@ class Speaker:
         self.history: list[Any] = [{"role": "user", "content": "Where is order 5?"}]
 
     def chat(self) -> openai.OpenAI:
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="k", max_retries=0, http_client=HTTP)
+        return openai.OpenAI(
+            base_url=f"{self.url}/v1", api_key="k", max_retries=0, http_client=Quick(verify=False)
+        )
 
     def claude(self) -> anthropic.Anthropic:
-        return anthropic.Anthropic(base_url=self.url, api_key="k", max_retries=0, http_client=HTTP)
+        return anthropic.Anthropic(
+            base_url=self.url, api_key="k", max_retries=0, http_client=Quick(verify=False)
+        )
 
     def answer(self, call_id: str, result: str) -> None:
         self.history.append({"role": "tool", "tool_call_id": call_id, "content": result})
@@ -129,7 +135,9 @@ class ChatHelper(Speaker):
 class AsyncChat(Speaker):
     def ask(self) -> Turn:
         async def ask() -> Any:
-            async with openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key="k", http_client=LATER()) as client:
+            async with openai.AsyncOpenAI(
+                base_url=f"{self.url}/v1", api_key="k", http_client=QuickAsync(verify=False)
+            ) as client:
                 return await client.chat.completions.create(
                     model="gpt-4o-mini", messages=self.history, tools=CHAT_TOOLS
                 )
@@ -179,7 +187,9 @@ class AsyncClaude(_Claude):
     def ask(self) -> Turn:
         async def ask() -> Any:
             async with (
-                anthropic.AsyncAnthropic(base_url=self.url, api_key="k", http_client=LATER()) as client,
+                anthropic.AsyncAnthropic(
+                    base_url=self.url, api_key="k", http_client=QuickAsync(verify=False)
+                ) as client,
                 client.messages.stream(
                     model="claude-haiku-4-5", max_tokens=99, messages=self.history,
                     tools=CLAUDE_TOOLS,

@@ -10,8 +10,8 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 
-from tracer.model.chain import BodySplitter, SplitBody
-from tracer.model.records import Slot, Usage
+from tracer.core.chain import BodySplitter, SplitBody
+from tracer.core.records import Slot, Usage
 from tracer.store.batches import Job
 from tracer.store.reading import Store
 from tracer.store.writes import Reply, Request, RunEnd, RunStart, StepEnd, StepStart, Value

@@ -18,8 +18,8 @@ from tests.store.build import (
     split,
     step_end,
 )
-from tracer.model.chain import ROOT, BodySplitter
-from tracer.model.records import Step
+from tracer.core.chain import ROOT, BodySplitter
+from tracer.core.records import Step
 from tracer.store.links import MissingBase
 from tracer.store.reading import Store
 from tracer.store.writes import Conversation, Reply, Request, Value

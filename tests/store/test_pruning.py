@@ -15,7 +15,7 @@ from tests.store.build import (
     run_start,
     step_end,
 )
-from tracer.model.chain import BodySplitter
+from tracer.core.chain import BodySplitter
 from tracer.store.failures import NoDatabase
 from tracer.store.pruning import prune
 from tracer.store.reading import Store

@@ -18,8 +18,8 @@ from tests.store.build import (
     step_end,
     step_start,
 )
+from tracer.core.chain import BodySplitter
 from tracer.errors import NotFoundError
-from tracer.model.chain import BodySplitter
 from tracer.store.failures import NoDatabase, StoreBroken
 from tracer.store.reading import Store
 from tracer.store.writing import StoreWriter

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.store.build import patient, run_end, run_id, run_start, step_end, step_start
-from tracer.model.records import ErrorInfo
+from tracer.core.records import ErrorInfo
 from tracer.store.reading import Store
 from tracer.store.search import LONGEST_PASSAGE, passage_of, plain_text, terms
 from tracer.store.writes import Value

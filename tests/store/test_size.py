@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from tests.store.build import model_start, reply, request, run_end, run_start, step_end, used
-from tracer.model.chain import BodySplitter
+from tracer.core.chain import BodySplitter
 from tracer.store.writing import StoreWriter
 
 WORDS = Random(1)

@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from tests.store.build import model_start, run_id, run_start, step_end, step_start, used
-from tracer.model.records import Usage
+from tracer.core.records import Usage
 from tracer.store.reading import Store
 from tracer.store.writing import StoreWriter
 

@@ -18,8 +18,8 @@ from tests.store.build import (
     step_start,
     used,
 )
-from tracer.model.chain import ROOT, BodySplitter
-from tracer.model.records import ErrorInfo, Step
+from tracer.core.chain import ROOT, BodySplitter
+from tracer.core.records import ErrorInfo, Step
 from tracer.store.failures import BadRecord
 from tracer.store.links import MissingBase
 from tracer.store.reading import Store

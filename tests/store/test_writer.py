@@ -26,7 +26,7 @@ from tests.store.build import (
     step_start,
     used,
 )
-from tracer.model.chain import BodySplitter
+from tracer.core.chain import BodySplitter
 from tracer.store.batches import Job
 from tracer.store.links import MissingBase
 from tracer.store.reading import Store

@@ -19,8 +19,8 @@ from tests.store.build import (
     step_end,
     step_start,
 )
+from tracer.core.records import ErrorInfo, Run, Slot, Step, Usage
 from tracer.errors import NotFoundError
-from tracer.model.records import ErrorInfo, Run, Slot, Step, Usage
 from tracer.store.failures import BadRecord
 from tracer.store.reading import Store
 from tracer.store.writes import RunStart, StepStart, Value

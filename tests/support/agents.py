@@ -9,10 +9,10 @@ import pytest
 
 from tracer.capture import config, runtime
 from tracer.capture.values import plain
-from tracer.model.records import Run, Step, StepKind
-from tracer.replay.inprocess import Reexecution, _reexecute
-from tracer.replay.session import ReplaySpec
-from tracer.replay.substitute import Substitute
+from tracer.core.records import Run, Step, StepKind
+from tracer.reexecution.inprocess import Reexecution, _reexecute
+from tracer.reexecution.session import ReplaySpec
+from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
 

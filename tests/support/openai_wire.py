@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-from tracer.model.messages import Message
-from tracer.model.records import Usage
+from tracer.core.messages import Message
+from tracer.core.records import Usage
 
 URL = "https://api.openai.com/v1/chat/completions"
 REQUEST_HEADERS = (("content-type", "application/json"), ("user-agent", "OpenAI/Python 3.54.0"))

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import pytest
 
 from tests.support.agents import Bench
-from tracer.model.records import Run, Step
-from tracer.replay.session import Child, ReplaySpec, plan, start
-from tracer.replay.substitute import Substitute
+from tracer.core.records import Run, Step
+from tracer.reexecution.session import Child, ReplaySpec, plan, start
+from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
 ROOT = Path(__file__).parents[2]

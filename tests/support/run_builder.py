@@ -8,10 +8,10 @@ from typing import Any
 
 from tests.support import openai_wire
 from tracer.capture.values import encode
-from tracer.model.chain import BodySplitter
-from tracer.model.fingerprint import canonical_document, fingerprint
-from tracer.model.messages import Message
-from tracer.model.records import (
+from tracer.core.chain import BodySplitter
+from tracer.core.fingerprint import canonical_document, fingerprint
+from tracer.core.messages import Message
+from tracer.core.records import (
     Effect,
     ErrorInfo,
     RunStatus,
@@ -20,7 +20,7 @@ from tracer.model.records import (
     StepKind,
     Usage,
 )
-from tracer.model.summary import (
+from tracer.core.summary import (
     call_summary,
     clip,
     error_summary,

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.run_builder import RunBuilder, call, result, step_id, text
-from tracer.model.messages import Message
-from tracer.model.records import ErrorInfo
+from tracer.core.messages import Message
+from tracer.core.records import ErrorInfo
 from tracer.store.writing import StoreWriter
 
 ASKED = "My floor lamp from order A-1042 arrived cracked. It came by standard delivery."

@@ -18,7 +18,7 @@ from tracer.capture import runtime
 
 REPLAYS = 3
 
-SCENARIOS = '''
+SCENARIOS = """
 import functools, contextvars, queue
 from concurrent.futures import ThreadPoolExecutor, wait, FIRST_COMPLETED
 
@@ -140,7 +140,7 @@ def agent(name):
     return asyncio.run(main())
 
 print(agent(sys.argv[1]))
-'''
+"""
 NAMES = [
     "gather",
     "shared_list",
@@ -223,9 +223,9 @@ def test_the_path_is_what_tells_equal_questions_apart(
 ) -> None:
     """The negative control: a matcher that ignores paths gives branches each other's answers."""
     import tracer
-    from tracer.model.records import Slot
-    from tracer.replay import inprocess
-    from tracer.replay.tape import Match, Tape
+    from tracer.core.records import Slot
+    from tracer.reexecution import inprocess
+    from tracer.reexecution.tape import Match, Tape
 
     turn = iter([0, 0])
 
@@ -245,7 +245,7 @@ def test_the_path_is_what_tells_equal_questions_apart(
         return self._use("exact", min(free, key=lambda s: s.n))
 
     monkeypatch.setattr(Tape, "match", by_content_only)
-    monkeypatch.setattr("tracer.replay.gate.Gate.wait_async", _no_wait)
+    monkeypatch.setattr("tracer.reexecution.gate.Gate.wait_async", _no_wait)
     shuffled = inprocess.replay(run.id, agent=_reversed_agent(server.url))
     assert sorted(shuffled.result) == sorted(told)
     assert shuffled.result != told
@@ -294,7 +294,7 @@ def test_without_the_gate_completion_order_is_lost(
         "sitecustomize.py",
         "import os\n"
         "if os.environ.get('NO_GATE'):\n"
-        "    from tracer.replay import gate\n"
+        "    from tracer.reexecution import gate\n"
         "    async def nothing(self, sequence): pass\n"
         "    gate.Gate.wait_async = nothing\n",
         prelude=False,

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from tests.support.run_builder import RunBuilder, call, result, text
 from tests.ui.conftest import SAME_ORIGIN, open_client
-from tracer.model.records import ErrorInfo
+from tracer.core.records import ErrorInfo
 from tracer.store.writing import StoreWriter
 
 EVIL = (

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracer.model.records import Slot, Step, StepKind, StepStatus
+from tracer.core.records import Slot, Step, StepKind, StepStatus
 from tracer_ui.outline import MOVES, Outline
 
 

@@ -11,8 +11,8 @@ from tracer.capture.environment import function_entry
 from tracer.capture.frames import Frame, Spec, begin_frame, is_cancel, make_call, open_frame
 from tracer.capture.guard import report
 from tracer.capture.values import Encoded, encode
+from tracer.core.records import RunStatus
 from tracer.errors import ReplayStop, TracerError
-from tracer.model.records import RunStatus
 
 _registered: dict[str, Callable[..., Any]] = {}
 

@@ -16,8 +16,7 @@ from typing import Any, Protocol
 
 from tracer.capture.scope import Scope
 from tracer.capture.values import Encoded
-from tracer.errors import CannotReplayError
-from tracer.model.records import (
+from tracer.core.records import (
     JSON,
     Effect,
     ErrorInfo,
@@ -26,6 +25,7 @@ from tracer.model.records import (
     Source,
     StepKind,
 )
+from tracer.errors import CannotReplayError
 from tracer.providers.base import Api, HttpRequest
 
 # A generator of its own: drawing ids from the global one would change the agent's random numbers.

@@ -13,8 +13,8 @@ from tracer.capture.guard import report
 from tracer.capture.toolchecks import Key, make_key, validated
 from tracer.capture.values import encode_whole
 from tracer.capture.wrapping import wrap
+from tracer.core.records import Effect, StepKind
 from tracer.errors import ReplayStop, UsageError
-from tracer.model.records import Effect, StepKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 _EFFECTS = ("external", "read", "local")

@@ -35,10 +35,10 @@ def decode_chunks(chunks: Sequence[bytes], headers: Headers) -> tuple[list[bytes
 def _decoder(coding: str) -> _Decoder | None:
     if coding in ("gzip", "x-gzip"):
         gzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        return lambda data: gzip.decompress(data)
+        return gzip.decompress
     if coding == "deflate":
         plain = zlib.decompressobj()
-        return lambda data: plain.decompress(data)
+        return plain.decompress
     # Optional packages, present exactly when the client could ask for their encoding.
     if coding == "br":
         return _brotli()

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tracer.model.records import JSON
+from tracer.core.records import JSON
 
 # Which of these were set is recorded, never their values.
 KEY_VARIABLES = (
@@ -48,7 +48,9 @@ def _cwd() -> str:
         return ""
 
 
-def script_entry(path: str, arguments: list[str], *, as_module: bool, whole: bool) -> dict[str, JSON]:
+def script_entry(
+    path: str, arguments: list[str], *, as_module: bool, whole: bool
+) -> dict[str, JSON]:
     """Entry of a program: run again as `__main__` with the same arguments.
 
     `whole` True: the program is the run (`tracer run`). False: the run is the first decorated

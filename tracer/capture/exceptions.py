@@ -12,8 +12,8 @@ from typing import Any
 
 from tracer.capture.rebuild import build
 from tracer.capture.values import decode, encode
+from tracer.core.records import JSON, ErrorInfo
 from tracer.errors import ReplayedError
-from tracer.model.records import JSON, ErrorInfo
 
 _MAX_TRACEBACK = 20_000
 _MAX_STATE = 100_000  # bytes; what is larger than this stays out
@@ -107,7 +107,9 @@ def _stored_state(detail: dict[str, JSON]) -> tuple[list[Any] | None, dict[str, 
         return None, {}
 
 
-def _made(cls: type[BaseException], given: list[Any], attributes: dict[str, Any]) -> BaseException | None:
+def _made(
+    cls: type[BaseException], given: list[Any], attributes: dict[str, Any]
+) -> BaseException | None:
     try:
         made = cls(*given)
         vars(made).update(attributes)
@@ -116,7 +118,9 @@ def _made(cls: type[BaseException], given: list[Any], attributes: dict[str, Any]
         return None
 
 
-def _unmade(cls: type[BaseException], text: str, attributes: dict[str, Any]) -> BaseException | None:
+def _unmade(
+    cls: type[BaseException], text: str, attributes: dict[str, Any]
+) -> BaseException | None:
     try:
         made = cls.__new__(cls, text)
         made.args = (text,)

@@ -24,8 +24,8 @@ from tracer.capture.guard import report
 from tracer.capture.rebuild import rebuild, return_annotation
 from tracer.capture.values import Encoded, encode_whole
 from tracer.capture.yields import Items, Playback
+from tracer.core.records import Effect, ErrorInfo, StepKind
 from tracer.errors import ReplayStop
-from tracer.model.records import Effect, ErrorInfo, StepKind
 
 
 @dataclass(slots=True, eq=False)
@@ -80,9 +80,7 @@ class Frame:
         except Exception as error:
             report("recording a result", error)
 
-    def finish_items(
-        self, items: Items, *, returned: Any = None, abandoned: bool = False
-    ) -> None:
+    def finish_items(self, items: Items, *, returned: Any = None, abandoned: bool = False) -> None:
         """The generator returned, or its consumer stopped reading."""
         if self.memo_key is not None:
             self.step.run.memo[self.memo_key] = items.values

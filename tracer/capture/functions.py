@@ -6,7 +6,7 @@ from typing import Any
 
 from tracer.capture.rebuild import rebuild, return_annotation
 from tracer.capture.values import Encoded, encode_whole
-from tracer.model.records import Fidelity
+from tracer.core.records import Fidelity
 
 _BOUND = ("self", "cls")
 
@@ -97,4 +97,3 @@ def fidelity_of(made: Encoded, function: Callable[..., Any]) -> Fidelity:
     if encode_whole(back).data != made.data:  # a field was lost on the way
         return "opaque"
     return "lossy" if made.degraded else "exact"
-

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 from tracer.capture import redact
 from tracer.capture.boundary import Call, Document
 from tracer.capture.values import Encoded
-from tracer.model.chain import BodySplitter, SplitBody, whole
-from tracer.model.fingerprint import (
+from tracer.core.chain import BodySplitter, SplitBody, whole
+from tracer.core.fingerprint import (
     MEANINGFUL_HEADERS,
     canonical_document,
     fingerprint,
@@ -60,9 +60,7 @@ def call_fingerprint(call: Call, body: SplitBody | None) -> str:
         return fingerprint(call.kind, call.name, asked)
     if call.request is not None and call.api is not None and body.rest_canonical is not None:
         meaningful = _meaningful_headers(call.request)
-        return fingerprint(
-            "model", call.api.name, meaningful, body.rest_canonical, body.canonical
-        )
+        return fingerprint("model", call.api.name, meaningful, body.rest_canonical, body.canonical)
     # Only a known provider's format has fields that don't matter; elsewhere everything does.
     content = _content(call, body)
     if call.request is None:
@@ -73,7 +71,9 @@ def call_fingerprint(call: Call, body: SplitBody | None) -> str:
 
 def _meaningful_headers(request: HttpRequest) -> str:
     found = ((name.lower(), value) for name, value in request.headers)
-    return "\n".join(f"{name}:{value}" for name, value in sorted(found) if name in MEANINGFUL_HEADERS)
+    return "\n".join(
+        f"{name}:{value}" for name, value in sorted(found) if name in MEANINGFUL_HEADERS
+    )
 
 
 def _place(address: str) -> str:

@@ -18,8 +18,8 @@ from tracer.capture.encoding import decode_chunks
 from tracer.capture.guard import report, swallow
 from tracer.capture.readings import read_function_result
 from tracer.capture.values import plain
-from tracer.model.messages import Message
-from tracer.model.records import Usage
+from tracer.core.messages import Message
+from tracer.core.records import Usage
 from tracer.providers import provider_name
 from tracer.providers.base import HttpReply
 
@@ -187,9 +187,7 @@ def _set_end(span: Any, step: OpenStep, end: End, trace: Any) -> None:
         _set_reply(span, *read_function_result(plain(end.value)))
 
 
-def _set_reply(
-    span: Any, messages: list[Message], usage: Usage | None, model: str | None
-) -> None:
+def _set_reply(span: Any, messages: list[Message], usage: Usage | None, model: str | None) -> None:
     if model:
         span.set_attribute(semconv.RESPONSE_MODEL, model)
     if messages and captures_content():

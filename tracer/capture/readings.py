@@ -6,10 +6,10 @@ from typing import Any
 
 from tracer.capture.boundary import Call
 from tracer.capture.values import plain
-from tracer.model.chain import SplitBody
-from tracer.model.messages import Message
-from tracer.model.records import JSON, ErrorInfo, Usage
-from tracer.model.summary import (
+from tracer.core.chain import SplitBody
+from tracer.core.messages import Message
+from tracer.core.records import JSON, ErrorInfo, Usage
+from tracer.core.summary import (
     call_summary,
     clip,
     error_summary,
@@ -69,7 +69,9 @@ def _read_model_request(call: Call, request: HttpRequest, body: SplitBody) -> St
     added = b"".join(link.data for link in body.new).lstrip(b", \t\r\n")
     # Only what this request adds is parsed: the document with just its new messages.
     document = body.head + added + body.tail
-    asked = call.api.read_request(HttpRequest(request.method, request.url, request.headers, document))
+    asked = call.api.read_request(
+        HttpRequest(request.method, request.url, request.headers, document)
+    )
     detail: dict[str, JSON] = {"stream": asked.stream, "messages": body.count}
     if asked.tools:
         detail["tools_offered"] = [str(tool.get("name")) for tool in asked.tools]
@@ -92,7 +94,12 @@ def _read_conversation(call: Call, body: SplitBody) -> StartReading:
     asked = api_named(_FUNCTION_API).read_request(request)
     detail: dict[str, JSON] = {"function": True, "messages": body.count}
     return StartReading(
-        call.name, _last_words(asked.messages), searchable(asked.messages), asked.model, None, detail
+        call.name,
+        _last_words(asked.messages),
+        searchable(asked.messages),
+        asked.model,
+        None,
+        detail,
     )
 
 
@@ -211,5 +218,7 @@ def read_function_result(result: Any) -> tuple[list[Message], Usage | None, str 
         reply = HttpReply(200, (("content-type", "application/json"),), body)
         said = api_named(_FUNCTION_API).read_reply(request, reply)
         return said.messages, said.usage, said.model
-    text = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
+    text = (
+        result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)
+    )
     return [{"role": "assistant", "parts": [{"type": "text", "content": text}]}], None, None

@@ -92,7 +92,9 @@ def _build_object(value: Fields, hint: Any) -> Any:
         if hasattr(candidate, "model_construct"):
             given = set(built) if value.given is None else set(value.given)
             return candidate.model_construct(_fields_set=given, **built)
-    raise CannotRebuild(f"it holds a {value.class_name}, which the function's annotation does not name")
+    raise CannotRebuild(
+        f"it holds a {value.class_name}, which the function's annotation does not name"
+    )
 
 
 def _make_dataclass(cls: type, values: dict[str, Any]) -> Any:

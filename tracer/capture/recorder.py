@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from tracer.capture import identity, redact
-from tracer.capture.boundary import End, OpenStep
 from tracer.capture.boundary import Call as StepCall
+from tracer.capture.boundary import End, OpenStep
 from tracer.capture.encoding import decode_chunks
 from tracer.capture.guard import report
 from tracer.capture.pricelist import PriceList
@@ -23,8 +23,8 @@ from tracer.capture.readings import (
     read_reply,
     read_start,
 )
-from tracer.model.chain import BodySplitter, SplitBody
-from tracer.model.records import JSON, ErrorInfo, Usage
+from tracer.core.chain import BodySplitter, SplitBody
+from tracer.core.records import JSON, Usage
 from tracer.providers.pricing import price
 from tracer.store.writer import WriteQueue
 from tracer.store.writes import (
@@ -224,7 +224,7 @@ class StoreRecorder:
         except Exception as error:  # an odd reply must not cost the record of its step
             report("reading a reply", error)
         tally = self.tallies.setdefault(step.run.id, Tally())
-        if record.status == "error" and not step.call.kind == "agent":
+        if record.status == "error" and step.call.kind != "agent":
             tally.error_step = step.n
         return redact.record(self._plan_price(record, step, started, tally))
 
@@ -277,9 +277,7 @@ class _Once(Generic[T]):
         return self._made
 
 
-def _input_payload(
-    call: StepCall, body: SplitBody | None
-) -> Value | Request | Conversation | None:
+def _input_payload(call: StepCall, body: SplitBody | None) -> Value | Request | Conversation | None:
     if call.request is not None and body is not None:
         request = call.request
         kept = redact.headers(request.headers)

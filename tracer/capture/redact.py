@@ -7,13 +7,14 @@ tracebacks, arguments, answers that repeat it.
 
 import base64
 import dataclasses
+import itertools
 import os
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from tracer.model.chain import SplitBody
+from tracer.core.chain import SplitBody
 from tracer.store.writes import Reply
 
 T = TypeVar("T")
@@ -48,7 +49,8 @@ def is_secret_header(name: str) -> bool:
     """Whether a header's value must not be stored."""
     lower = name.lower()
     return lower in SECRET_HEADERS or (
-        _SECRET_NAME.search(lower) is not None and not lower.startswith(("x-ratelimit", "anthropic-ratelimit"))
+        _SECRET_NAME.search(lower) is not None
+        and not lower.startswith(("x-ratelimit", "anthropic-ratelimit"))
     )
 
 
@@ -176,4 +178,4 @@ def _chunks(chunks: Sequence[bytes]) -> tuple[bytes, ...]:
     ends = [0]
     for chunk in chunks:
         ends.append(ends[-1] + len(chunk))
-    return tuple(clean[start:end] for start, end in zip(ends, ends[1:], strict=False))
+    return tuple(clean[start:end] for start, end in itertools.pairwise(ends))

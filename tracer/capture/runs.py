@@ -9,7 +9,7 @@ from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun
 from tracer.capture.exceptions import error_info
 from tracer.capture.values import encode
-from tracer.model.records import JSON
+from tracer.core.records import JSON
 
 
 class ProgramRun:

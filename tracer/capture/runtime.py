@@ -20,7 +20,7 @@ from tracer.capture import concurrency, config, http, otel, scope
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
 from tracer.capture.environment import environment
 from tracer.capture.recorder import StoreRecorder
-from tracer.model.records import JSON, ErrorInfo, RunStatus
+from tracer.core.records import JSON, ErrorInfo, RunStatus
 from tracer.store.writer import WriteQueue
 from tracer.store.writes import RunEnd, RunStart, Value
 
@@ -168,7 +168,9 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
     return run
 
 
-def close_run(run: ActiveRun, status: RunStatus, output: bytes | None, error: ErrorInfo | None) -> None:
+def close_run(
+    run: ActiveRun, status: RunStatus, output: bytes | None, error: ErrorInfo | None
+) -> None:
     """End a run and write its end."""
     scope.run_ended(run)
     _ended.append(run)

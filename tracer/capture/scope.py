@@ -12,7 +12,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from tracer.model.records import Slot, StepKind
+from tracer.core.records import Slot, StepKind
 
 if TYPE_CHECKING:
     from tracer.capture.boundary import ActiveRun

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from tracer.model.records import Fidelity
+from tracer.core.records import Fidelity
 
 MAX_DEPTH = 64
 MAX_NODES = 1_000_000

@@ -6,7 +6,7 @@ from typing import Any
 from tracer.capture.boundary import ValueAnswer
 from tracer.capture.exceptions import error_info
 from tracer.capture.values import Encoded, decode, encode, encode_whole
-from tracer.model.records import JSON, Fidelity
+from tracer.core.records import JSON, Fidelity
 
 
 def token(value: Any) -> JSON:

@@ -17,14 +17,14 @@ from typing import Any
 
 from tracer.cli.output import GREEN, RED, line
 from tracer.cli.text import duration
+from tracer.core.records import Run, Step
 from tracer.demo import ledger
 from tracer.demo.local_models import local_models
 from tracer.demo.samples import SAMPLES, Sample
 from tracer.interchange.compare import compare
 from tracer.interchange.run_json import step_output
-from tracer.model.records import Run, Step
-from tracer.replay.session import Outcome, ReplaySpec, plan, start
-from tracer.replay.substitute import Substitute
+from tracer.reexecution.session import Outcome, ReplaySpec, plan, start
+from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
 _SECONDS = 120

@@ -22,9 +22,9 @@ from tracer.cli.output import (
     write_json,
 )
 from tracer.cli.text import count, cut, duration, money
+from tracer.core.diff import Change
+from tracer.core.records import Run
 from tracer.interchange.compare import Comparison, Row, State, compare
-from tracer.model.diff import Change
-from tracer.model.records import Run
 
 _SHOWN_CHANGES = 6
 _SHOWN_TEXT = 200

@@ -10,8 +10,8 @@ from typing import Literal
 
 from tracer.capture import config
 from tracer.cli.ui import GROUP
+from tracer.core.records import JSON
 from tracer.errors import StoreError
-from tracer.model.records import JSON
 from tracer.providers import APIS
 from tracer.store.failures import NoDatabase
 from tracer.store.reading import Store

@@ -16,8 +16,8 @@ from tracer.cli.options import (
 )
 from tracer.cli.reexecute import reexecute, split_tools
 from tracer.errors import BadFileError, UsageError
-from tracer.replay.session import ReplaySpec
-from tracer.replay.substitute import FAILURES, Substitute, failure_kind
+from tracer.reexecution.session import ReplaySpec
+from tracer.reexecution.substitute import FAILURES, Substitute, failure_kind
 
 MAX_RESPONSE_BYTES = 16 << 20
 

@@ -7,9 +7,9 @@ import click
 from tracer.cli.options import database, db_option, json_option
 from tracer.cli.output import BOLD, FAINT, RED, STATUS, Cell, columns, say, table, write_json
 from tracer.cli.text import count, duration, fit, money, printable
+from tracer.core.records import Run
+from tracer.core.summary import error_summary
 from tracer.interchange.run_json import run_json
-from tracer.model.records import Run
-from tracer.model.summary import error_summary
 from tracer.store.failures import NoDatabase
 from tracer.store.reading import Store
 

@@ -9,7 +9,7 @@ from tracer.cli.output import say, write_json
 from tracer.cli.text import cut
 from tracer.errors import NotFoundError, UsageError
 from tracer.interchange.run_json import run_json
-from tracer.replay.session import Outcome, Plan, ReplaySpec, plan, start, wait_interruptible
+from tracer.reexecution.session import Outcome, Plan, ReplaySpec, plan, start, wait_interruptible
 from tracer.store.reading import Store
 
 _SHOWN_CHANGES = 5

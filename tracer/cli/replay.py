@@ -4,7 +4,7 @@ import click
 
 from tracer.cli.options import db_option, entry_options, json_option, open_store, script_words
 from tracer.cli.reexecute import reexecute
-from tracer.replay.session import ReplaySpec
+from tracer.reexecution.session import ReplaySpec
 
 
 @click.command("replay")

@@ -56,7 +56,7 @@ def command(
     if module is None and not words:
         raise UsageError("name a program: tracer run SCRIPT [ARGS], or tracer run -m MODULE [ARGS]")
     # Loaded here, so that an error in the options above is said at once.
-    from tracer.replay.program import run_program
+    from tracer.reexecution.program import run_program
 
     target = module if module is not None else words[0]
     arguments = list(words if module is not None else words[1:])

@@ -20,11 +20,11 @@ from tracer.cli.output import (
 )
 from tracer.cli.stepview import show_step
 from tracer.cli.text import count, duration, money
+from tracer.core.records import Run, Source, Step
+from tracer.core.summary import error_summary, value_summary
 from tracer.errors import TracerError
 from tracer.interchange.run_json import run_json, run_value, step_json
-from tracer.model.records import Run, Source, Step
-from tracer.model.summary import error_summary, value_summary
-from tracer.replay.session import ReplaySpec, plan
+from tracer.reexecution.session import ReplaySpec, plan
 from tracer.store.reading import Store
 
 _SOURCE: dict[Source, Style] = {

@@ -6,10 +6,10 @@ from typing import Any
 from tracer.cli.ls import when
 from tracer.cli.output import BOLD, CYAN, FAINT, block, line
 from tracer.cli.text import count, cut, duration, money
+from tracer.core.messages import Part
+from tracer.core.records import Run, Step
 from tracer.interchange.history import news
 from tracer.interchange.run_json import asked, step_input, step_output
-from tracer.model.messages import Part
-from tracer.model.records import Run, Step
 from tracer.store.reading import Store
 
 _MOST = 4_000  # characters of one text; `--json` has all of it

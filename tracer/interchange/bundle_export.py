@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from tracer.core.records import JSON, Run
 from tracer.interchange.archive import MANIFEST, TRACE, ArchiveWriter
 from tracer.interchange.bundle_format import FORMAT
 from tracer.interchange.record_json import (
@@ -21,7 +22,6 @@ from tracer.interchange.record_json import (
     step_start_json,
 )
 from tracer.interchange.secrets import Redactor
-from tracer.model.records import JSON, Run
 from tracer.store.reading import Store
 from tracer.store.writes import RunStart, StepEnd, StepStart
 

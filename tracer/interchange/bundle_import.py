@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tracer.core.chain import ROOT
 from tracer.errors import BadFileError, NotFoundError
 from tracer.interchange.archive import MANIFEST, TRACE, ArchiveReader
 from tracer.interchange.bundle_export import content_digest
@@ -22,7 +23,6 @@ from tracer.interchange.record_reading import (
     read_step_end,
     read_step_start,
 )
-from tracer.model.chain import ROOT
 from tracer.store.failures import BadRecord, NoDatabase
 from tracer.store.reading import Store
 from tracer.store.writes import RunEnd, RunStart, StepEnd, StepStart

@@ -10,10 +10,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tracer.core.diff import Change, json_changes
+from tracer.core.records import JSON, Run, Step
 from tracer.interchange.matching import Match, match_steps
 from tracer.interchange.run_json import asked, run_value, step_input, step_output
-from tracer.model.diff import Change, json_changes
-from tracer.model.records import JSON, Run, Step
 from tracer.store.reading import Store
 
 State = Literal["equal", "moved", "answer", "result", "args", "only_b", "only_a", "edited"]

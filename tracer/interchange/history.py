@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tracer.core.messages import Message
+from tracer.core.records import Step
 from tracer.interchange.run_json import asked
-from tracer.model.messages import Message
-from tracer.model.records import Step
 from tracer.store.reading import Store
 
 _LOOKED_BACK = 20  # model calls of other agents may lie between two of one conversation

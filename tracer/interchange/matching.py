@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from tracer.model.alignment import gaps, matching_blocks
-from tracer.model.records import Step
+from tracer.core.alignment import gaps, matching_blocks
+from tracer.core.records import Step
 
 Key = Callable[[Step], Hashable]
 

@@ -7,8 +7,8 @@ through a `LinkNumbers`. Not written: the process id and what tells this machine
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tracer.model.chain import ROOT, SplitBody
-from tracer.model.records import JSON, ErrorInfo, Usage
+from tracer.core.chain import ROOT, SplitBody
+from tracer.core.records import JSON, ErrorInfo, Usage
 from tracer.store.writes import (
     Conversation,
     Reply,

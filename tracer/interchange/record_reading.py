@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Protocol, cast, get_args
 
-from tracer.interchange.reading_json import Fields
-from tracer.model.chain import ROOT, SplitBody, rest_hash
-from tracer.model.records import (
+from tracer.core.chain import ROOT, SplitBody, rest_hash
+from tracer.core.records import (
     Effect,
     ErrorInfo,
     Fidelity,
@@ -16,6 +15,7 @@ from tracer.model.records import (
     StepStatus,
     Usage,
 )
+from tracer.interchange.reading_json import Fields
 from tracer.store.writes import (
     Conversation,
     Reply,

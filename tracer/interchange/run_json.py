@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tracer.capture.values import plain
-from tracer.model.records import JSON, ErrorInfo, Run, Step, Usage
+from tracer.core.records import JSON, ErrorInfo, Run, Step, Usage
 from tracer.providers import api_named
 from tracer.providers.base import HttpRequest, ModelRequest
 from tracer.store.reading import Store

@@ -1,6 +1,6 @@
 """The Messages format, of Anthropic, its hosts (Vertex) and gateways compatible with it."""
 
-from tracer.model.messages import Message
+from tracer.core.messages import Message
 from tracer.providers.anthropic_messages_build import edited
 from tracer.providers.anthropic_messages_emit import emit_stream
 from tracer.providers.anthropic_messages_reply import read_reply, template_of

@@ -6,7 +6,7 @@ built again as it was: signed reasoning is refused by the provider when one char
 
 from typing import Any
 
-from tracer.model.messages import Message, Part
+from tracer.core.messages import Message, Part
 from tracer.providers import media
 from tracer.providers.jsontext import JsonObject, as_dict, parse_arguments
 from tracer.providers.wire import content_of, make_part, text, unknown_part, without

@@ -5,7 +5,7 @@ Blocks that say the same stay as recorded, which keeps signed reasoning whole.
 
 from typing import Any
 
-from tracer.model.messages import Message, Part
+from tracer.core.messages import Message, Part
 from tracer.providers.anthropic_messages_blocks import (
     can_be_said,
     read_block,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tracer.model.messages import Message
-from tracer.model.records import ErrorInfo, Usage
+from tracer.core.messages import Message
+from tracer.core.records import ErrorInfo, Usage
 from tracer.providers.anthropic_messages_blocks import read_content
 from tracer.providers.anthropic_messages_stream import MessageStream, aggregate
 from tracer.providers.base import HttpReply, ModelReply

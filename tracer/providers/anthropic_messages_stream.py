@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from tracer.model.records import ErrorInfo
+from tracer.core.records import ErrorInfo
 from tracer.providers.anthropic_messages_blocks import TOOL_USES
 from tracer.providers.errors import error_of, invalid_json
 from tracer.providers.jsontext import JsonObject, as_dict, load_object, parse_arguments

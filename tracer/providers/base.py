@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from tracer.model.messages import Message
-from tracer.model.records import ErrorInfo, Usage
+from tracer.core.messages import Message
+from tracer.core.records import ErrorInfo, Usage
 
 Headers = Sequence[tuple[str, str]]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tracer.model.records import ErrorInfo
+from tracer.core.records import ErrorInfo
 from tracer.providers.base import HttpReply
 from tracer.providers.jsontext import as_dict, dumps, loads
 from tracer.providers.wire import is_failure, text

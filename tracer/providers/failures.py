@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tracer.model.messages import Message
+from tracer.core.messages import Message
 from tracer.providers.base import Api, FailureKind, HttpReply, HttpRequest
 from tracer.providers.jsontext import arguments_text, dumps, loads
 from tracer.providers.sse import emit, parse

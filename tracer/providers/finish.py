@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tracer.model.messages import Message
+from tracer.core.messages import Message
 from tracer.providers.wire import parts_of, text
 
 

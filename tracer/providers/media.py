@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from tracer.model.messages import Part
+from tracer.core.messages import Part
 from tracer.providers.jsontext import JsonObject
 from tracer.providers.wire import make_part
 

@@ -1,6 +1,6 @@
 """The Chat Completions format, of OpenAI and the many hosts compatible with it."""
 
-from tracer.model.messages import Message
+from tracer.core.messages import Message
 from tracer.providers.base import FailureKind, HttpReply, HttpRequest, ModelReply, ModelRequest
 from tracer.providers.failures import FailureForms
 from tracer.providers.jsontext import dumps

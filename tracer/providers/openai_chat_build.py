@@ -4,7 +4,7 @@ What the edit does not touch stays as recorded, byte for byte inside texts: an a
 arguments of a tool call back as text, and another spelling would be another request.
 """
 
-from tracer.model.messages import Message, Part
+from tracer.core.messages import Message, Part
 from tracer.providers.jsontext import JsonObject, arguments_text, as_dict, as_list, same_json
 from tracer.providers.openai_chat_messages import (
     REASONING_FIELDS,

@@ -6,7 +6,7 @@ content on a wire message becomes parts too: reasoning first, then content, refu
 
 from typing import Any
 
-from tracer.model.messages import Message, Part
+from tracer.core.messages import Message, Part
 from tracer.providers import media
 from tracer.providers.jsontext import JsonObject, as_dict, as_list, parse_arguments
 from tracer.providers.wire import make_part, text, unknown_part, without

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tracer.model.messages import Message
-from tracer.model.records import ErrorInfo, Usage
+from tracer.core.messages import Message
+from tracer.core.records import ErrorInfo, Usage
 from tracer.providers.base import HttpReply, ModelReply
 from tracer.providers.errors import error_of_reply
 from tracer.providers.finish import FinishReasons

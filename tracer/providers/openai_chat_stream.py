@@ -7,7 +7,7 @@ delta, tool calls without index or several under one, content that turns from te
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tracer.model.records import ErrorInfo
+from tracer.core.records import ErrorInfo
 from tracer.providers.errors import error_of, invalid_json
 from tracer.providers.jsontext import JsonObject, as_dict, as_list, load_object
 from tracer.providers.openai_chat_deltas import Call, Calls, Content, Items, index_of, lay_over

@@ -5,7 +5,7 @@ The list is data on disk, so this works offline; it is never refreshed over the 
 
 from datetime import UTC, datetime, timedelta
 
-from tracer.model.records import Usage
+from tracer.core.records import Usage
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeGuard
 
-from tracer.model.messages import Message, Part
+from tracer.core.messages import Message, Part
 from tracer.providers.base import Headers, HttpReply
 from tracer.providers.jsontext import JsonObject, as_list, canonical, dumps
 

@@ -6,7 +6,7 @@ import sqlite3
 import zlib
 from typing import Final
 
-from tracer.model.records import JSON
+from tracer.core.records import JSON
 
 # Below this a deflate header eats what it saves.
 _SMALLEST_PACKED: Final = 256

@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Iterator
 from itertools import islice
 
+from tracer.core.records import Run, Step, StepStatus
 from tracer.errors import NotFoundError
-from tracer.model.records import Run, Step, StepStatus
 from tracer.store import blobs, search
 from tracer.store.rows import RUN_COLUMNS, STEP_COLUMNS, run_from, run_status, step_from
 from tracer.store.runs import no_run

@@ -2,8 +2,8 @@
 
 import sqlite3
 
-from tracer.model.chain import ROOT, Link, SplitBody
-from tracer.model.fingerprint import canonical_document, digest
+from tracer.core.chain import ROOT, Link, SplitBody
+from tracer.core.fingerprint import canonical_document, digest
 from tracer.store import blobs
 
 _FIND = "select id, depth, size from link where hash = ?"

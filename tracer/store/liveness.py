@@ -6,7 +6,7 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
-from tracer.model.records import JSON
+from tracer.core.records import JSON
 
 # A run of a machine we can't look into counts as interrupted after a day of silence.
 SILENCE_NS = 24 * 3600 * 10**9

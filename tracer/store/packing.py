@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from tracer.model.records import JSON
+from tracer.core.records import JSON
 
 Headers = tuple[tuple[str, str], ...]
 

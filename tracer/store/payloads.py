@@ -4,8 +4,8 @@ import json
 import sqlite3
 from typing import Any
 
-from tracer.model.chain import SplitBody, rest_hash
-from tracer.model.records import Step
+from tracer.core.chain import SplitBody, rest_hash
+from tracer.core.records import Step
 from tracer.providers.base import HttpRequest
 from tracer.store import blobs, links, packing
 from tracer.store.writes import Reply

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from tracer.model.chain import SplitBody
-from tracer.model.records import Run, Step
+from tracer.core.chain import SplitBody
+from tracer.core.records import Run, Step
 from tracer.providers.base import HttpRequest
 from tracer.store import blobs, connection, finding, forks, links, payloads, runs, search, transfer
 from tracer.store.failures import damaged, store_error

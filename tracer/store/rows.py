@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tracer.model.records import ErrorInfo, Run, RunStatus, Slot, Step, StepStatus, Usage
+from tracer.core.records import ErrorInfo, Run, RunStatus, Slot, Step, StepStatus, Usage
 from tracer.store import blobs
 from tracer.store.liveness import still_running
 

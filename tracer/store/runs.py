@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tracer.core.records import JSON, ErrorInfo
 from tracer.errors import NotFoundError
-from tracer.model.records import JSON, ErrorInfo
 from tracer.store import blobs, liveness, search
 from tracer.store.writes import RunEnd, RunStart, Value
 

@@ -5,7 +5,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator
 
-from tracer.model.records import JSON
+from tracer.core.records import JSON
 from tracer.store import blobs
 
 # Longer texts are searchable up to here: an index of a huge tool result helps nobody.

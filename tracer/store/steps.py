@@ -3,8 +3,8 @@
 import sqlite3
 from typing import assert_never
 
+from tracer.core.records import JSON, Slot, Usage
 from tracer.errors import NotFoundError
-from tracer.model.records import JSON, Slot, Usage
 from tracer.store import blobs, links, packing, runs, totals
 from tracer.store.runs import Pending
 from tracer.store.search import clean, passage_of

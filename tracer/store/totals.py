@@ -5,7 +5,7 @@ the outer one counts, and its usage does too, unless only the inner one knows it
 import re
 import sqlite3
 
-from tracer.model.records import Usage
+from tracer.core.records import Usage
 
 _INSIDE_MODEL = re.compile(r"(?:^|/)model\d+(?=/|$)")
 

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 
-from tracer.model.records import Run, Step
+from tracer.core.records import Run, Step
 from tracer.store import blobs, packing, payloads
 from tracer.store.search import passage_of
 from tracer.store.writes import (

@@ -7,8 +7,8 @@ secrets already removed from headers and URL.
 
 from dataclasses import dataclass, field
 
-from tracer.model.chain import SplitBody
-from tracer.model.records import (
+from tracer.core.chain import SplitBody
+from tracer.core.records import (
     JSON,
     Effect,
     ErrorInfo,

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tracer.core.records import JSON
 from tracer.errors import StoreError
-from tracer.model.records import JSON
 from tracer.store import connection, links, runs, search, steps
 from tracer.store.failures import BadRecord, store_error
 from tracer.store.links import MissingBase

@@ -4,6 +4,9 @@ import json
 from typing import Any
 
 from tracer.capture.values import plain as plain_value
+from tracer.core.diff import json_changes, text_diff
+from tracer.core.messages import Message
+from tracer.core.records import ErrorInfo, Run, Step, Usage
 from tracer.errors import (
     BadFileError,
     CannotReplayError,
@@ -15,13 +18,10 @@ from tracer.errors import (
 from tracer.interchange.bundle import export_bundle, import_bundle
 from tracer.interchange.compare import Comparison, compare
 from tracer.interchange.run_json import asked, run_json, step_json, timestamp
-from tracer.model.diff import json_changes, text_diff
-from tracer.model.messages import Message
-from tracer.model.records import ErrorInfo, Run, Step, Usage
 from tracer.providers.base import HttpRequest, ModelRequest
-from tracer.replay.checks import schema_problems
-from tracer.replay.session import Child, Outcome, Plan, ReplaySpec, plan, start
-from tracer.replay.substitute import Substitute
+from tracer.reexecution.checks import schema_problems
+from tracer.reexecution.session import Child, Outcome, Plan, ReplaySpec, plan, start
+from tracer.reexecution.substitute import Substitute
 from tracer.store.failures import NoDatabase
 from tracer.store.reading import Store
 from tracer.store.writes import Reply

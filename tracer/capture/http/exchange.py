@@ -25,7 +25,9 @@ def _make_call(request: Any, scope: scopes.Scope) -> Call:
     )
     asked = HttpRequest(request.method, str(request.url), pairs, request.content)
     api = providers.recognise(asked.method, asked.url, asked.body)
-    call = Call("http" if api is None else "model", "", scope.take_slot("http" if api is None else "model"))
+    call = Call(
+        "http" if api is None else "model", "", scope.take_slot("http" if api is None else "model")
+    )
     if api is None:
         call.effect = "read" if asked.method in _READS else "external"
     call.name = f"{asked.method} {request.url.path}" if api is None else "chat"

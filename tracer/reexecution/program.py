@@ -180,7 +180,7 @@ def user_part(trace: TracebackType | None) -> TracebackType | None:
     """A traceback without our frames, and without runpy's, at its beginning."""
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if not (file.startswith(_OWN) or file.startswith("<frozen runpy") or "runpy.py" in file):
+        if not (file.startswith((_OWN, "<frozen runpy")) or "runpy.py" in file):
             return trace
         trace = trace.tb_next
     return None

@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tracer.model.diff import Change, json_changes
-from tracer.model.records import JSON, Step
-from tracer.model.summary import clip
+from tracer.core.diff import Change, json_changes
+from tracer.core.records import JSON, Step
+from tracer.core.summary import clip
 
 Kind = Literal["changed_request", "missing_step", "extra_step", "order"]
 MAX_DIFFS = 20
@@ -69,7 +69,10 @@ def extra(kind: str, name: str, nearest: Step | None, callsite: str | None) -> D
     if nearest is not None:
         what += f"; the nearest recorded step is {nearest.n} ({nearest.summary[:80]})"
     return Divergence(
-        "extra_step", what, nearest.n if nearest else None, nearest.id if nearest else None,
+        "extra_step",
+        what,
+        nearest.n if nearest else None,
+        nearest.id if nearest else None,
         callsite=callsite,
     )
 

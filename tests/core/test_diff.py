@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracer.model.alignment import align, matching_blocks
-from tracer.model.diff import json_changes, same_json, text_diff
+from tracer.core.alignment import align, matching_blocks
+from tracer.core.diff import json_changes, same_json, text_diff
 
 # Small on purpose: shared keys and items are what makes a difference interesting.
 JSON: st.SearchStrategy[Any] = st.recursive(

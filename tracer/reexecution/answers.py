@@ -14,12 +14,12 @@ from tracer.capture.boundary import (
     ValueAnswer,
 )
 from tracer.capture.values import encode, plain
+from tracer.core.messages import Message
+from tracer.core.records import ErrorInfo, Step
 from tracer.errors import SetupStop
-from tracer.model.messages import Message
-from tracer.model.records import ErrorInfo, Step
 from tracer.providers import api_named
 from tracer.providers.base import HttpReply, HttpRequest
-from tracer.replay.substitute import Substitute, failure_kind, function_result, wire_reply
+from tracer.reexecution.substitute import Substitute, failure_kind, function_result, wire_reply
 from tracer.store.reading import Store
 
 # How the two network failures are raised: names that both httpx and httpx2 have.

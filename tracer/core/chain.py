@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tracer.model.fingerprint import VOLATILE_KEYS, canonical_document, canonical_json, digest
+from tracer.core.fingerprint import VOLATILE_KEYS, canonical_document, canonical_json, digest
 
 ROOT = b"\x00" * 16
 _WHITE = " \t\n\r"

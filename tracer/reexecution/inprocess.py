@@ -17,12 +17,12 @@ from tracer.capture import config, runtime
 from tracer.capture import scope as scopes
 from tracer.capture.agents import registered
 from tracer.capture.environment import KEY_VARIABLES
+from tracer.core.records import JSON
 from tracer.errors import CannotReplayError, ReplayStop, UsageError
-from tracer.model.records import JSON
-from tracer.replay import tripwire
-from tracer.replay.child import Session, call
-from tracer.replay.session import After, ReplaySpec, plan_with_entry
-from tracer.replay.substitute import Substitute
+from tracer.reexecution import tripwire
+from tracer.reexecution.child import Session, call
+from tracer.reexecution.session import After, ReplaySpec, plan_with_entry
+from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
 
@@ -88,7 +88,11 @@ def is_replaying() -> bool:
 
 
 def _substitute(
-    text: str | None, tool_call: tuple[str, Any] | None, response: Any, error: str | None, result: Any
+    text: str | None,
+    tool_call: tuple[str, Any] | None,
+    response: Any,
+    error: str | None,
+    result: Any,
 ) -> Substitute:
     made = []
     if text is not None:

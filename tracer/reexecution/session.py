@@ -19,18 +19,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tracer.capture.boundary import new_run_id
+from tracer.core.messages import Message
+from tracer.core.records import JSON, Run, Step
 from tracer.errors import EXIT_CANNOT, CannotReplayError, NotFoundError, UsageError
-from tracer.model.messages import Message
-from tracer.model.records import JSON, Run, Step
-from tracer.replay.checks import (
+from tracer.reexecution.checks import (
     changed_source,
     check_answers,
     check_entry,
     check_substitute,
     fork_step,
 )
-from tracer.replay.policy import Policies
-from tracer.replay.substitute import Substitute
+from tracer.reexecution.policy import Policies
+from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
 After = Literal["live", "recorded", "ask"]
@@ -212,9 +212,7 @@ class Child:
         result = self._folder / "outcome.json"
         try:
             data = json.loads(result.read_text("utf-8"))
-            outcome = Outcome(
-                self.run_id, data["exit_code"], data["message"], data["divergences"]
-            )
+            outcome = Outcome(self.run_id, data["exit_code"], data["message"], data["divergences"])
         except (OSError, ValueError, KeyError):
             outcome = self._without_result()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -237,7 +235,7 @@ def start(plan: Plan, *, output: Output = "inherit") -> Child:
         json.dump(plan.instructions(folder), file)
     executable = _interpreter(plan)
     # -P: a file tracer.py in the working directory must not be taken for this package.
-    command = [executable, "-P", "-m", "tracer.replay.child", str(instructions)]
+    command = [executable, "-P", "-m", "tracer.reexecution.child", str(instructions)]
     targets: dict[Output, Any] = {
         "inherit": None,
         "stderr": sys.stderr.fileno() if output == "stderr" else None,

@@ -15,15 +15,15 @@ from typing import Any, Literal
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
+from tracer.core.chain import BodySplitter
+from tracer.core.records import Slot, Step
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
-from tracer.model.chain import BodySplitter
-from tracer.model.records import Slot, Step
-from tracer.replay.answers import Answers
-from tracer.replay.divergence import Divergence, changed, extra, missing, reordered
-from tracer.replay.gate import Gate, pause
-from tracer.replay.policy import Policies, Policy
-from tracer.replay.substitute import Substitute
-from tracer.replay.tape import Match, Tape, is_inside
+from tracer.reexecution.answers import Answers
+from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
+from tracer.reexecution.gate import Gate, pause
+from tracer.reexecution.policy import Policies, Policy
+from tracer.reexecution.substitute import Substitute
+from tracer.reexecution.tape import Match, Tape, is_inside
 
 After = Literal["live", "recorded", "ask"]
 _TASK = re.compile(r"(?<![^/])t\d+(?![^/])")
@@ -217,7 +217,9 @@ class Answerer:
 
     def _differs(self, step: Step, how: str) -> None:
         """The code uses a recorded answer in another way: what comes then was never recorded."""
-        what = f"step {step.n} ({step.kind} {step.name}) {how}, and what comes then was not recorded"
+        what = (
+            f"step {step.n} ({step.kind} {step.name}) {how}, and what comes then was not recorded"
+        )
         self.divergences.append(Divergence("changed_request", what, step.n, step.id))
         raise self.stop(DivergenceStop(what))
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tracer.model.messages import Message, text_of, tool_calls_of
+from tracer.core.messages import Message, text_of, tool_calls_of
 
 MAX_SUMMARY = 240
 MAX_VALUE = 60

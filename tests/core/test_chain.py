@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tracer.model import chain
-from tracer.model.chain import ROOT, BodySplitter, SplitBody, rest_hash
-from tracer.model.fingerprint import canonical_document
+from tracer.core import chain
+from tracer.core.chain import ROOT, BodySplitter, SplitBody, rest_hash
+from tracer.core.fingerprint import canonical_document
 
 # A loaded machine is no failure.
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

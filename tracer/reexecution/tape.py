@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tracer.model.records import Slot, Step
+from tracer.core.records import Slot, Step
 
 SHIFT = 8
 MATCHED_KINDS = ("model", "tool", "http", "step")

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tracer.core.records import Effect
 from tracer.errors import UsageError
-from tracer.model.records import Effect
 
 Word = Literal["recorded", "ask", "live", "block", "stub"]
 WORDS = ("recorded", "ask", "live", "block")

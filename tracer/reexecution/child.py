@@ -1,4 +1,4 @@
-"""The child process of a re-execution: `python -P -m tracer.replay.child PLAN`.
+"""The child process of a re-execution: `python -P -m tracer.reexecution.child PLAN`.
 
 Reads its instructions, answers the program's steps, and leaves the outcome in a file.
 """
@@ -21,6 +21,7 @@ from tracer.capture.functions import Parameters
 from tracer.capture.rebuild import CannotRebuild, build
 from tracer.capture.runs import close_program, open_program
 from tracer.capture.values import decode
+from tracer.core.records import ErrorInfo
 from tracer.errors import (
     EXIT_AGENT_FAILED,
     EXIT_CANNOT,
@@ -35,15 +36,14 @@ from tracer.errors import (
     ToolBlocked,
     TracerError,
 )
-from tracer.model.records import ErrorInfo
-from tracer.replay import tripwire
-from tracer.replay.answers import Answers
-from tracer.replay.handler import DUMMY_KEY, Answerer, Rules
-from tracer.replay.imports import load_function
-from tracer.replay.policy import Policies
-from tracer.replay.program import execute, print_as_python
-from tracer.replay.substitute import Substitute
-from tracer.replay.tape import Tape
+from tracer.reexecution import tripwire
+from tracer.reexecution.answers import Answers
+from tracer.reexecution.handler import DUMMY_KEY, Answerer, Rules
+from tracer.reexecution.imports import load_function
+from tracer.reexecution.policy import Policies
+from tracer.reexecution.program import execute, print_as_python
+from tracer.reexecution.substitute import Substitute
+from tracer.reexecution.tape import Tape
 from tracer.store.reading import Store
 
 
@@ -116,8 +116,10 @@ class Session:
         if not relaxed:
             return []
         return [
-            f"the recorded order of concurrent steps could not be kept in {relaxed} "
-            f"place{'s' if relaxed > 1 else ''}"
+            (
+                f"the recorded order of concurrent steps could not be kept in {relaxed} "
+                f"place{'s' if relaxed > 1 else ''}"
+            )
         ]
 
     def prepare(self) -> None:
@@ -283,7 +285,9 @@ def ask_on_terminal() -> Callable[[Call], bool]:
 
     def ask(step: Call) -> bool:
         given = (step.input or b"").decode("utf-8", "replace")[:2000]
-        print(f"\n{step.kind} {step.name} {given}\nrun it for real? [y/N] ", end="", file=sys.stderr)
+        print(
+            f"\n{step.kind} {step.name} {given}\nrun it for real? [y/N] ", end="", file=sys.stderr
+        )
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 

@@ -8,9 +8,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from tracer.core.messages import Message, Part
+from tracer.core.records import Step
 from tracer.errors import UsageError
-from tracer.model.messages import Message, Part
-from tracer.model.records import Step
 from tracer.providers import api_named
 from tracer.providers.base import FailureKind, HttpReply, HttpRequest
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tracer.model.fingerprint import (
+from tracer.core.fingerprint import (
     TAG,
     canonical_document,
     canonical_json,

@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tracer.model.alignment import Pair, align, gaps, matching_blocks
+from tracer.core.alignment import Pair, align, gaps, matching_blocks
 
 MAX_CHANGES = 50
 MAX_WORDS = 20_000  # of both texts; more, and they are compared by lines

@@ -10,13 +10,13 @@ import shlex
 from typing import Any
 
 from tracer.capture.environment import source_hash
+from tracer.core.messages import Message, tool_calls_of
+from tracer.core.records import JSON, Run, Step
 from tracer.errors import CannotReplayError, NotFoundError, UsageError
-from tracer.model.messages import Message, tool_calls_of
-from tracer.model.records import JSON, Run, Step
 from tracer.providers import api_named
-from tracer.replay.answers import opaque_reason
-from tracer.replay.substitute import Substitute, failure_kind, said_instead
-from tracer.replay.tape import is_inside
+from tracer.reexecution.answers import opaque_reason
+from tracer.reexecution.substitute import Substitute, failure_kind, said_instead
+from tracer.reexecution.tape import is_inside
 from tracer.store.reading import Store
 
 _INSIDE_MODEL = re.compile(r"(^|/)model\d+(/|$)")
@@ -44,9 +44,7 @@ def model_calls(steps: list[Step]) -> list[Step]:
     return [s for s in steps if s.kind == "model" and not _INSIDE_MODEL.search(s.slot.path)]
 
 
-def check_entry(
-    run: Run, script: tuple[str, ...] | None, function: str | None
-) -> dict[str, JSON]:
+def check_entry(run: Run, script: tuple[str, ...] | None, function: str | None) -> dict[str, JSON]:
     """How to start the program again. Raises CannotReplayError with what would make it possible."""
     if script is not None and function is not None:
         raise UsageError("give either --script or --entry, not both")
@@ -92,7 +90,9 @@ def _local_entry(run: Run, recorded: dict[str, JSON]) -> dict[str, JSON]:
 def _imported_reason(run: Run) -> str:
     entry = run.entry
     name = os.path.basename(str(entry.get("path") or entry.get("file") or "agent.py"))
-    arguments = [str(word) for word in entry.get("argv") or []] if entry.get("kind") == "script" else []
+    arguments = (
+        [str(word) for word in entry.get("argv") or []] if entry.get("kind") == "script" else []
+    )
     example = shlex.join([name, *arguments])
     if entry.get("kind") == "function":
         option = f"--entry {name}:{entry.get('qualname')}"
@@ -264,5 +264,6 @@ def schema_problems(name: str, arguments: Any, schema: Any) -> list[str]:
     except (jsonschema.SchemaError, TypeError, RecursionError) as error:
         return [f"the schema of {name} can't be used: {str(error)[:120]}"]
     return [
-        f"{name}: {'.'.join(map(str, e.path)) or 'arguments'}: {e.message[:200]}" for e in found[:10]
+        f"{name}: {'.'.join(map(str, e.path)) or 'arguments'}: {e.message[:200]}"
+        for e in found[:10]
     ]
