@@ -1,9 +1,12 @@
 """The installed command in processes of its own: programs, streams, imports, demo, doctor."""
 
 import json
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cli.conftest import Run
@@ -70,8 +73,6 @@ def test_run_stays_light(script: Run, tmp_path: Path) -> None:
 
 
 def test_module_is_the_command(tmp_path: Path) -> None:
-    import subprocess
-
     done = subprocess.run(
         [sys.executable, "-P", "-m", "tracer", "--version"],
         cwd=tmp_path,
@@ -91,6 +92,26 @@ def test_demo_check(script: Run, tmp_path: Path) -> None:
     assert done.out.count(": ok (") == 3
     assert "✗" not in done.out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_demo_serves_until_it_is_stopped(tmp_path: Path) -> None:
+    """The run is in the project's database, the UI answers, forks have a model, Ctrl-C ends it."""
+    tracer = str(Path(sys.executable).with_name("tracer"))
+    command = [tracer, "demo", "--no-browser", "--port", "0"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as shown:
+        assert shown.stdout is not None
+        assert shown.stderr is not None
+        address = next((line for line in shown.stdout if "http://127.0.0.1:" in line), "")
+        assert httpx.get(address.strip(), follow_redirects=True).status_code == 200
+        shown.send_signal(signal.SIGINT)
+        assert shown.wait(30) == 0
+        said = shown.stderr.read()
+    assert "refunded 480.00, the policy allows 24.00" in said
+    assert "tracer fork" in said
+    assert "OPENAI_BASE_URL=http://127.0.0.1:" in said
+    assert "Traceback" not in said
 
 
 def test_doctor_names_problems(script: Run, tmp_path: Path) -> None:

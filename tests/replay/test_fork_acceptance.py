@@ -45,7 +45,8 @@ def openai_turn(messages, stream):
     kept = {"role", "content", "tool_calls"}
     messages.append(message.model_dump(exclude_none=True, include=kept))
     calls = message.tool_calls or []
-    return message.content, [(c.id, c.function.name, json.loads(c.function.arguments)) for c in calls]
+    named = [(c.id, c.function.name, json.loads(c.function.arguments)) for c in calls]
+    return message.content, named
 
 def anthropic_turn(messages, stream):
     import anthropic

@@ -1,5 +1,7 @@
 """What tools and requests may do in a re-execution, before and after the fork."""
 
+import dataclasses
+import json
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -7,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
 import tracer
 from tests.support.agents import Bench, called, said
 from tests.support.servers import Numbered
 from tracer import Substitute
-from tracer.capture.decorators import model as model_function  # tracer.model
 from tracer.demo.conversation import Answer, Call, Conversation
 from tracer.demo.model_server import ModelServer
 from tracer.errors import ToolBlocked, UsageError
@@ -60,7 +62,7 @@ class Shop:
                 message = self.ask(history)
                 history.append(message)
                 for call in message.get("tool_calls") or ():
-                    given = __import__("json").loads(call["function"]["arguments"])
+                    given = json.loads(call["function"]["arguments"])
                     result = pay(**given)
                     history.append({"role": "tool", "tool_call_id": call["id"], "content": result})
                 if not message.get("tool_calls"):
@@ -229,8 +231,6 @@ def test_the_limit_of_live_calls_holds(bench: Bench, server: ModelServer) -> Non
 def test_without_a_key_the_live_part_can_not_start(
     bench: Bench, server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import openai
-
     monkeypatch.setenv("OPENAI_API_KEY", "sk-real-0123456789")
 
     @tracer.agent
@@ -281,9 +281,6 @@ def test_a_socket_nobody_recorded_is_refused(
         return "end"
 
     agent()
-    seen: list[str] = []
-    inner = server._on_request
-    server._on_request = lambda body: seen.append("x") or inner(body)  # type: ignore[func-returns-value]
     for came in (
         bench.replay(agent),
         bench.fork(agent, said("x"), model_call=2),
@@ -346,12 +343,12 @@ def test_a_live_fork_can_be_forked_and_replayed_itself(bench: Bench) -> None:
 def test_models_behind_functions_are_answered_and_substituted(bench: Bench) -> None:
     asked: list[Any] = []
 
-    @model_function
+    @tracer.model
     def text_model(messages: list[dict[str, str]]) -> str:
         asked.append(messages)
         return f"answer {len(asked)}"
 
-    @model_function
+    @tracer.model
     def chat_model(messages: list[dict[str, str]]) -> dict[str, Any]:
         asked.append(messages)
         return {"role": "assistant", "content": f"answer {len(asked)}"}
@@ -363,7 +360,6 @@ def test_models_behind_functions_are_answered_and_substituted(bench: Bench) -> N
         return [one, two]
 
     assert agent() == ["answer 1", {"role": "assistant", "content": "answer 2"}]
-    assert bench.replay(agent).result == agent.__wrapped__() if False else True
     came = bench.replay(agent)
     assert (came.verdict(), len(asked)) == ((0, None), 2)
     came = bench.fork(agent, said("Else."), model_call=2)
@@ -402,8 +398,6 @@ def test_opaque_results_are_refused_before_anything_runs(bench: Bench) -> None:
 def test_a_result_the_code_can_no_longer_make_ends_the_replay_with_the_reason(
     bench: Bench,
 ) -> None:
-    import dataclasses
-
     @dataclasses.dataclass
     class Order:
         number: int

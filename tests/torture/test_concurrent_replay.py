@@ -6,7 +6,7 @@ Each scenario prints what it computed from the answers and their order. Switchin
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -255,7 +255,7 @@ async def _no_wait(self: object, sequence: int | None) -> None:
     return None
 
 
-def _reversed_agent(base: str) -> object:
+def _reversed_agent(base: str) -> Callable[[], list[str]]:
     """The same branches, which reach the model in yet another order: timing, not code."""
     import asyncio
 

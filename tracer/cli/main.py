@@ -24,6 +24,7 @@ COMMANDS = {
     "diff": ("diff", "Compare two runs step by step."),
     "export": ("export", "Write a run into one file, to attach to a bug."),
     "import": ("import_", "Read such a file."),
+    "prune": ("prune", "Delete runs by age, count or size."),
     "doctor": ("doctor", "Say what is captured here, and what is wrong."),
 }
 EXIT_INTERNAL = 70  # a fault of tracer itself; sysexits.h calls it EX_SOFTWARE

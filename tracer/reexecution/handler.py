@@ -95,9 +95,9 @@ class Answerer:
         path = step.slot.path
         while path:
             container = self.tape.container(path)
-            if container is not None and container.kind != "agent" and container.effect != "local":
-                if fork is None or not is_inside(fork, container):
-                    return container.fidelity != "opaque"
+            whole = container is not None and container.effect != "local"
+            if whole and container is not None and (fork is None or not is_inside(fork, container)):
+                return container.fidelity != "opaque"
             path = path.rpartition("/")[0]
         return False
 

@@ -150,9 +150,9 @@ def function_result(substitute: Substitute, recorded: Any) -> Any:
         return substitute.response
     if isinstance(recorded, str) and substitute.kind == "text":
         return substitute.text
-    if isinstance(recorded, list) and all(isinstance(r, str) for r in recorded):
-        if substitute.kind == "text":
-            return [substitute.text]
+    pieces = isinstance(recorded, list) and all(isinstance(r, str) for r in recorded)
+    if pieces and substitute.kind == "text":
+        return [substitute.text]
     edited = _chat_shape(substitute, recorded)
     if edited is None:
         raise UsageError(
