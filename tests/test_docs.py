@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tracer.cli.main import COMMANDS
-from tracer.demo.model_server import KEY, ModelServer
+from tracer.demo.local_models import ANTHROPIC, OPENAI
 from tracer.store import connection
 from tracer.store.migrations import schema_sql
 
@@ -38,24 +38,18 @@ def test_gold_schema(tmp_path: Path) -> None:
 def test_the_commands_of_the_readme_do_what_it_says(tmp_path: Path) -> None:
     (script,) = _RUN.findall(_read("README.md"))
     assert script.count("tracer ") == 3
-    with ModelServer() as server:
-        environment = {
-            **os.environ,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "OPENAI_BASE_URL": f"{server.url}/v1",
-            "OPENAI_API_KEY": KEY,
-            "NO_PROXY": "127.0.0.1",
-        }
-        # The first command is of an agent that fails; what follows runs all the same.
-        done = subprocess.run(
-            ["bash", "-c", script],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
+    environment = {n: v for n, v in os.environ.items() if n not in (*OPENAI, *ANTHROPIC)}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    # The first command is of an agent that fails; what follows runs all the same.
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "RefundMismatch: refunded 480.00" in done.stdout
     assert "refunded 24.00 EUR" in done.stdout

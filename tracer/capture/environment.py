@@ -78,12 +78,13 @@ def function_entry(function: Any, storable: bool, ordinal: int) -> dict[str, JSO
     file = getattr(module, "__file__", None)
     reason = _why_not_importable(function, file, storable)
     if reason is None and file is not None:
+        name = _module_name(module, function.__module__)
         return _sample_of(file) | {
             "kind": "function",
-            "module": function.__module__,
+            "module": name,
             "qualname": function.__qualname__,
             "file": os.path.abspath(file),
-            "root": _import_root(function.__module__, file),
+            "root": _import_root(name, file),
             "source": source_hash(file),
             "cwd": _cwd(),
             "argv": sys.argv[1:],
@@ -95,6 +96,14 @@ def function_entry(function: Any, storable: bool, ordinal: int) -> dict[str, JSO
         entry = script_entry(main, sys.argv[1:], as_module=False, whole=False)
         return entry | {"because": reason, **_named(function)}
     return {"kind": "none", "reason": reason, "cwd": _cwd(), **_named(function)}
+
+
+def _module_name(module: Any, name: str) -> str:
+    """The name a module is imported by: of a package's module run with `-m`, its real one."""
+    spec = getattr(module, "__spec__", None)
+    if name == "__main__" and spec is not None and "." in spec.name:
+        return str(spec.name)
+    return name
 
 
 def source_hash(path: str) -> str | None:

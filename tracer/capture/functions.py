@@ -1,6 +1,8 @@
 """What a decorated function asks and gives: arguments by name, results as data."""
 
 import inspect
+import types
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +17,7 @@ class Parameters:
     """Names a function's arguments. The first parameter of a method (`self`) is left out."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
         try:
             self._signature: inspect.Signature | None = inspect.signature(function)
         except (TypeError, ValueError):  # builtins without a signature
@@ -49,6 +52,20 @@ class Parameters:
         if self._skip is not None:
             named.pop(self._skip, None)
         return named
+
+    def hints(self) -> dict[str, Any]:
+        """The type of each argument as `by_name` gives it, where the annotations resolve."""
+        try:
+            found = typing.get_type_hints(self._function)
+        except Exception:  # names only imported for type checkers, and the like
+            return {}
+        for name, parameter in (self._signature.parameters if self._signature else {}).items():
+            hint: Any = found.get(name)
+            if hint is not None and parameter.kind is parameter.VAR_POSITIONAL:
+                found[name] = types.GenericAlias(tuple, (hint, ...))
+            elif hint is not None and parameter.kind is parameter.VAR_KEYWORD:
+                found[name] = types.GenericAlias(dict, (str, hint))
+        return found
 
     def to_call(self, named: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments by name back into a call. Raises TypeError when they don't fit any more."""

@@ -39,6 +39,7 @@ class Template:
     database: Path
     on_end: Callable[[ActiveRun, ErrorInfo | None, bytes | None], RunStatus | None]
     divergences: list[dict[str, JSON]] = field(default_factory=list)
+    begun: bool = False  # its run was started
 
 
 _lock = threading.Lock()
@@ -138,6 +139,8 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
         outside(f"the agent {name}")
     with _lock:
         template, _template = _template, None
+        if template is not None:
+            template.begun = True
         _started += 1
     install()
     database = template.database if template is not None else config.database_path()

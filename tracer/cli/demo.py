@@ -22,8 +22,8 @@ from tracer.errors import EXIT_AGENT_FAILED, EXIT_DONE, UsageError
 def command(check: bool, port: int, no_browser: bool) -> int:
     """Record a support agent that refunds too much, and open the web UI on the run.
 
-    Needs no key: a small model server on this machine answers, also for forks made in the UI,
-    until the UI is stopped. --check does it all in a temporary folder.
+    Needs no key: the agent starts a small model server on this machine, also when it is forked.
+    --check does it all in a temporary folder.
     """
     missing = [name for name in ("openai", "anthropic") if find_spec(name) is None]
     if missing:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tracer.capture import runtime
+from tracer.capture import redact, runtime
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun, Call
 from tracer.capture.environment import KEY_VARIABLES
@@ -221,10 +221,11 @@ class Session:
         """The recorded arguments, for a call. Raises CannotReplayError when they don't fit."""
         data = self.store.run_value(self.parent.id, "input")
         named = {} if data is None else decode(data)
-        hints = getattr(function, "__annotations__", {})
+        parameters = Parameters(inspect.unwrap(function))
+        hints = parameters.hints()
         try:
             built = {name: build(value, hints.get(name)) for name, value in named.items()}
-            return Parameters(inspect.unwrap(function)).to_call(built)
+            return parameters.to_call(built)
         except (CannotRebuild, TypeError) as error:
             raise CannotReplayError(
                 f"the recorded arguments don't fit {function.__qualname__} any more ({error}): "
@@ -236,7 +237,7 @@ class Session:
         stop = self.handler.stopped
         found = self.handler.divergences
         code, message = EXIT_DONE, None
-        if isinstance(stop, SetupStop):
+        if isinstance(stop, SetupStop) or (stop is not None and not self.template.begun):
             code, message = EXIT_CANNOT, str(stop)
         elif isinstance(stop, DivergenceStop):
             code, message = EXIT_DIVERGED, str(stop)
@@ -248,11 +249,16 @@ class Session:
                 "the program ended without starting the recorded run: check that it still calls "
                 f"{self.parent.name}"
             )
+        elif self.error is not None and self._could_not_start(self.error):
+            code, message = EXIT_CANNOT, (
+                f"the program can't run here ({self.error.type}: {self.error.message}): install "
+                "what it needs, or mend it"
+            )
         elif found:
             code, message = EXIT_DIVERGED, found[0].message
         elif self.error is not None:
             code, message = self._agent_failed(self.error)
-        elif self.handler.rules.fork is None and self.output != self._recorded_output():
+        elif self.handler.rules.fork is None and self._output_differs():
             message = (
                 "every step was asked for as recorded, but the agent's result differs: its own "
                 "code changed, or it depends on something that is not a step"
@@ -263,8 +269,19 @@ class Session:
             "divergences": [item.as_json() for item in found],
         }
 
-    def _recorded_output(self) -> bytes | None:
-        return self.store.run_value(self.parent.id, "output")
+    def _output_differs(self) -> bool:
+        recorded = self.store.run_value(self.parent.id, "output")
+        return recorded != (None if self.output is None else redact.data(self.output))
+
+    def _could_not_start(self, error: ErrorInfo) -> bool:
+        """Whether a module is missing, or the code can't even be read."""
+        if self._failed_so_before(error):
+            return False
+        if error.type in ("ImportError", "ModuleNotFoundError"):
+            return True
+        return error.type in ("SyntaxError", "IndentationError", "TabError") and (
+            not self.handler.tape.any_used
+        )
 
     def _agent_failed(self, error: ErrorInfo) -> tuple[int, str]:
         said = f"{error.type}: {error.message}"
@@ -277,7 +294,8 @@ class Session:
 
     def _failed_so_before(self, error: ErrorInfo) -> bool:
         before = self.parent.error
-        return before is not None and (before.type, before.message) == (error.type, error.message)
+        message = redact.text(error.message)
+        return before is not None and (before.type, before.message) == (error.type, message)
 
 
 def ask_on_terminal() -> Callable[[Call], bool]:

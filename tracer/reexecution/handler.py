@@ -29,8 +29,8 @@ After = Literal["live", "recorded", "ask"]
 _TASK = re.compile(r"(?<![^/])t\d+(?![^/])")
 _AGAIN = Decision(source="recorded")
 # An agent that catches even BaseException in a loop is ended from outside after this.
-PATIENCE_STEPS = 200
-PATIENCE_SECONDS = 10.0
+PATIENCE_STEPS = 100
+PATIENCE_SECONDS = 5.0
 CANCEL_SECONDS = 5.0  # a cancellation may take this much longer than it did
 DUMMY_KEY = "tracer-replay-has-no-key"
 

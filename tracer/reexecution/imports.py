@@ -10,6 +10,7 @@ from typing import Any
 from tracer.errors import CannotReplayError
 
 MAIN_AGAIN = "__mp_main__"
+_kept: list[Any] = []  # the module that was `__main__`: its functions are still running
 
 
 def load_function(entry: dict[str, Any]) -> Callable[..., Any]:
@@ -43,7 +44,9 @@ def _load(module: str, file: Any) -> Any:
     if spec is None or spec.loader is None:
         raise CannotReplayError(f"{file} can't be imported: name the program with --script PATH")
     made = importlib.util.module_from_spec(spec)
-    sys.modules[MAIN_AGAIN] = made
+    # Under both names: what the recording calls `__main__.Refused` is a class of this module.
+    _kept.append(sys.modules.get("__main__"))
+    sys.modules[MAIN_AGAIN] = sys.modules["__main__"] = made
     try:
         spec.loader.exec_module(made)
     except ImportError as error:

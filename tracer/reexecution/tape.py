@@ -93,6 +93,11 @@ class Tape:
         """The steps recorded inside a step, at any depth."""
         return [other for other in self.all_steps if is_inside(other, step)]
 
+    @property
+    def any_used(self) -> bool:
+        """Whether some step has answered."""
+        return bool(self._used)
+
     def unused(self) -> list[Step]:
         """Steps that answered nothing, outermost only, in recorded order."""
         left = [step for step in self.steps if step.id not in self._used]
