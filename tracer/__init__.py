@@ -18,24 +18,59 @@ if TYPE_CHECKING:
     from tracer.capture.decorators import agent, model, note, run, step, tool
     from tracer.capture.toolchecks import ToolArgumentError
     from tracer.capture.values import plain as plain_value
+    from tracer.core.diff import json_changes, text_diff
+    from tracer.core.messages import Message
+    from tracer.core.records import ErrorInfo, Run, Step, Usage
+    from tracer.errors import (
+        BadFileError,
+        CannotReplayError,
+        NotFoundError,
+        StoreError,
+        TracerError,
+        UsageError,
+    )
     from tracer.interchange.bundle import export_bundle, import_bundle
-    from tracer.interchange.compare import compare
-    from tracer.interchange.run_json import run_json, step_json
+    from tracer.interchange.compare import Comparison, compare
+    from tracer.interchange.run_json import asked, run_json, step_json, timestamp
+    from tracer.providers.base import HttpRequest, ModelRequest
     from tracer.reexecution.checks import schema_problems
     from tracer.reexecution.inprocess import fork, is_replaying, replay
-    from tracer.reexecution.session import ReplaySpec, plan, start
+    from tracer.reexecution.session import Child, Outcome, Plan, ReplaySpec, plan, start
     from tracer.reexecution.substitute import Substitute
+    from tracer.store.failures import NoDatabase
     from tracer.store.reading import Store
+    from tracer.store.writes import Reply
 
 __version__ = "0.1.0"
 
 # Where each public name lives; it is imported when it is first used.
 _HOMES = {
+    "BadFileError": "tracer.errors",
+    "CannotReplayError": "tracer.errors",
+    "Child": "tracer.reexecution.session",
+    "Comparison": "tracer.interchange.compare",
+    "ErrorInfo": "tracer.core.records",
+    "HttpRequest": "tracer.providers.base",
     "LimitReached": "tracer.capture.agents",
+    "Message": "tracer.core.messages",
+    "ModelRequest": "tracer.providers.base",
+    "NoDatabase": "tracer.store.failures",
+    "NotFoundError": "tracer.errors",
+    "Outcome": "tracer.reexecution.session",
+    "Plan": "tracer.reexecution.session",
     "ReplaySpec": "tracer.reexecution.session",
+    "Reply": "tracer.store.writes",
+    "Run": "tracer.core.records",
+    "Step": "tracer.core.records",
     "Store": "tracer.store.reading",
+    "StoreError": "tracer.errors",
     "Substitute": "tracer.reexecution.substitute",
+    "ToolArgumentError": "tracer.capture.toolchecks",
+    "TracerError": "tracer.errors",
+    "Usage": "tracer.core.records",
+    "UsageError": "tracer.errors",
     "agent": "tracer.capture.decorators",
+    "asked": "tracer.interchange.run_json",
     "compare": "tracer.interchange.compare",
     "database_path": "tracer.capture.config",
     "export_bundle": "tracer.interchange.bundle",
@@ -43,6 +78,7 @@ _HOMES = {
     "import_bundle": "tracer.interchange.bundle",
     "init": "tracer.capture.config",
     "is_replaying": "tracer.reexecution.inprocess",
+    "json_changes": "tracer.core.diff",
     "model": "tracer.capture.decorators",
     "note": "tracer.capture.decorators",
     "plan": "tracer.reexecution.session",
@@ -53,18 +89,39 @@ _HOMES = {
     "start": "tracer.reexecution.session",
     "step": "tracer.capture.decorators",
     "step_json": "tracer.interchange.run_json",
+    "text_diff": "tracer.core.diff",
+    "timestamp": "tracer.interchange.run_json",
     "tool": "tracer.capture.decorators",
-    "ToolArgumentError": "tracer.capture.toolchecks",
 }
 _RENAMED = {"plain_value": ("tracer.capture.values", "plain")}
 
 __all__ = [
+    "BadFileError",
+    "CannotReplayError",
+    "Child",
+    "Comparison",
+    "ErrorInfo",
+    "HttpRequest",
     "LimitReached",
+    "Message",
+    "ModelRequest",
+    "NoDatabase",
+    "NotFoundError",
+    "Outcome",
+    "Plan",
     "ReplaySpec",
+    "Reply",
+    "Run",
+    "Step",
     "Store",
+    "StoreError",
     "Substitute",
     "ToolArgumentError",
+    "TracerError",
+    "Usage",
+    "UsageError",
     "agent",
+    "asked",
     "compare",
     "database_path",
     "errors",
@@ -73,6 +130,7 @@ __all__ = [
     "import_bundle",
     "init",
     "is_replaying",
+    "json_changes",
     "model",
     "note",
     "plain_value",
@@ -84,6 +142,8 @@ __all__ = [
     "start",
     "step",
     "step_json",
+    "text_diff",
+    "timestamp",
     "tool",
 ]
 

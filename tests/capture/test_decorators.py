@@ -209,7 +209,7 @@ def test_calls_are_recorded_as_they_were_made(bench: Bench) -> None:
         assert mixed(1, 5, 6, 7, key="x", z=8) == [1, 5, (6, 7), "x", {"z": 8}]
         appends([1]).append(5)
         with pytest.raises(TypeError, match="missing 1 required positional argument"):
-            mixed()
+            mixed()  # type: ignore[call-arg]
 
     agent()
     first, second, third, fourth = bench.steps("tool")
@@ -300,7 +300,7 @@ def test_partials_and_functions_that_hand_back_a_coroutine(bench: Bench) -> None
     def hidden(key: str) -> Coroutine[Any, Any, str]:
         return fetch("hidden-", key)
 
-    tools = [
+    tools: list[Any] = [
         tracer.tool(name="partial")(functools.partial(fetch, "p-")),
         tracer.tool(hidden),
     ]

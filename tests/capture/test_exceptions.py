@@ -4,6 +4,7 @@ import asyncio
 import json
 import urllib.error
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ def _json_error() -> None:
 
 
 def _missing_file() -> None:
-    open("/no/such/file")
+    Path("/no/such/file").read_text()
 
 
 def _decode() -> None:
@@ -68,7 +69,7 @@ RAISERS: list[tuple[Callable[[], None], tuple[str, ...]]] = [
     (_json_error, ("msg", "doc", "pos", "lineno")),
     (_missing_file, ("errno", "strerror", "filename")),
     (_decode, ("encoding", "object", "start", "end", "reason")),
-    (lambda: [][0], ("args",)),
+    (lambda: list[int]()[0], ("args",)),
 ]
 
 

@@ -383,7 +383,7 @@ def test_redirects_and_auth_hops_are_steps_of_their_own(bench: Bench, server: Od
 def test_custom_and_mock_transports_are_watched_once(bench: Bench, library: Any) -> None:
     asked: list[str] = []
 
-    class Layered(library.BaseTransport):  # type: ignore[misc, name-defined]
+    class Layered(library.BaseTransport):  # type: ignore[misc]
         """A transport over another, as caches and retriers are."""
 
         def __init__(self, inner: Any) -> None:

@@ -80,7 +80,7 @@ def test_modules_and_folders_run_as_with_python(desk: Desk) -> None:
         "import sys\nfrom .helper import WORD\nprint(WORD, sys.argv, __name__, __package__)\n"
     )
     (package / "tool.py").write_text(
-        "import sys\nfrom . import helper\nprint(sys.argv[1:], __spec__.name)\nraise SystemExit(3)\n"
+        "import sys\nfrom . import helper\nprint(sys.argv[1:], __spec__.name)\nsys.exit(3)\n"
     )
     for name in ("pack", "pack.tool"):
         plain = subprocess.run(

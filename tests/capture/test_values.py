@@ -138,7 +138,9 @@ class Aliased(BaseModel):
     long_name: str = Field(alias="ln", default="")
 
 
-LINE = Line([Point(1, "a"), Point(2)], Colour.BLUE, datetime.datetime(2026, 1, 2, 3, 4))
+LINE = Line(
+    [Point(1, "a"), Point(2)], Colour.BLUE, datetime.datetime(2026, 1, 2, 3, 4, tzinfo=datetime.UTC)
+)
 DRAWING = Drawing({"one": LINE}, [Note(text="n", origin=LINE)])
 
 
@@ -317,7 +319,7 @@ HOSTILE_JSON = [
     '{"$t": "unknown", "v": 1}',
     '{"$t": "float", "v": "0x"}',
     '{"$t": "object", "c": "Line", "v": 5}',
-    '{"$t": "object", "c": "Line", "v": {"__class__": 1, "points": {"$t": "opaque", "c": "X", "v": ""}}}',
+    '{"$t": "object", "c": "Line", "v": {"__class__": 1, "points": {"$t": "opaque"}}}',
     "[" * 900 + "]" * 900,
     '{"$t":"tuple","v":[' * 400 + "]}" * 400,
     "nonsense",

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Run
-from tracer.capture.http import _LIBRARIES
+from tracer.capture.http import LIBRARIES
 from tracer.cli.doctor_checks import KNOWN
 from tracer.cli.run import end_options
 
@@ -134,4 +134,4 @@ def test_doctor_names_problems(script: Run, tmp_path: Path) -> None:
 
 def test_doctor_knows_what_capture_watches() -> None:
     claimed = {name for name, (sort, captured, _) in KNOWN.items() if sort == "client" and captured}
-    assert claimed == set(_LIBRARIES)
+    assert claimed == set(LIBRARIES)

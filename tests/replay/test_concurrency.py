@@ -380,7 +380,7 @@ def test_agents_in_tasks_are_runs_of_their_own(bench: Bench, server: ModelServer
 
     @tracer.agent
     async def agent(name: str) -> list[str]:
-        return await asyncio.gather(ask(name), ask(name))
+        return [*await asyncio.gather(ask(name), ask(name))]
 
     async def main() -> list[list[str]]:
         return await asyncio.gather(*(agent(name) for name in NAMES[:3]))

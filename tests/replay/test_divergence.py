@@ -27,7 +27,7 @@ class Lab:
     def __init__(self, server: ModelServer) -> None:
         self.url = f"{server.url}/v1/chat/completions"
         self.sent: list[str] = []
-        self.change: dict[str, Any] = {}
+        self.change: dict[Any, Any] = {}
 
     def ask(self, messages: list[dict[str, Any]], **more: Any) -> str:
         body = {"model": "gpt-4o-mini", "messages": messages, **more}
@@ -310,7 +310,7 @@ def test_the_same_steps_in_parallel_branches_that_changed_places(
             return lab.ask([{"role": "user", "content": name}])
 
         first, second = (other, one) if swap[0] else (one, other)
-        return await asyncio.gather(first("a"), second("b"))
+        return [*await asyncio.gather(first("a"), second("b"))]
 
     asyncio.run(agent())
     swap[0] = True

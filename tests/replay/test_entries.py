@@ -1,4 +1,4 @@
-"""Runs started again as they were recorded: scripts, modules, functions; in processes of their own."""
+"""Runs started again as they were recorded, scripts, modules, functions: each in its process."""
 
 import json
 import time
@@ -119,13 +119,11 @@ def refuse(code):
 )
 
 
-def test_a_decorated_function_is_called_with_its_arguments(
-    shop: Desk, server: ModelServer
-) -> None:
+def test_a_decorated_function_is_called_with_its_arguments(shop: Desk, server: ModelServer) -> None:
     shop.write(
         "agent.py",
         "from __future__ import annotations\n"
-        + "__name__ == '__main__' or print('imported')\n"
+        "__name__ == '__main__' or print('imported')\n"
         + FUNCTION
         + """
 @tracer.agent
@@ -145,7 +143,9 @@ if __name__ == "__main__":
     path = shop.folder / "agent.py"
     from tests.support.processes import PRELUDE
 
-    path.write_text(path.read_text().replace("__name__ == '__main__'", PRELUDE + "__name__ == '__main__'", 1))
+    path.write_text(
+        path.read_text().replace("__name__ == '__main__'", PRELUDE + "__name__ == '__main__'", 1)
+    )
     done = shop.record(path, how="plain")
     assert (done.code, done.out, done.err) == (0, "7 (1, 2) 8 2.0 #1\n", "")
     entry = shop.run().entry
@@ -169,7 +169,7 @@ if __name__ == "__main__":
 """,
     )
     for how in ("plain", "per-agent"):
-        assert shop.record(script, how=how).code == 1  # type: ignore[arg-type]
+        assert shop.record(script, how=how).code == 1
         came = shop.replay()
         assert (came.code, came.message) == (
             0,
@@ -421,7 +421,12 @@ def test_the_recorded_rows_stay_as_they_are(shop: Desk, server: ModelServer) -> 
         with shop.bench.store as store:
             steps = store.steps(run.id)
             payloads = [
-                (store.request(s), store.reply(s), store.value(s, "input"), store.value(s, "output"))
+                (
+                    store.request(s),
+                    store.reply(s),
+                    store.value(s, "input"),
+                    store.value(s, "output"),
+                )
                 for s in steps
             ]
             return store.find_run(run.id), steps, payloads

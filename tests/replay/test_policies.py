@@ -50,7 +50,9 @@ class Shop:
         return message
 
     def agent(self) -> Callable[[], str]:
-        @tracer.tool(effect=self.effect)  # type: ignore[call-overload]
+        decorator: Any = tracer.tool
+
+        @decorator(effect=self.effect)  # type: ignore[untyped-decorator]
         def pay(amount: int) -> str:
             self.did.append(f"pay {amount}")
             return f"paid {amount}"
@@ -69,7 +71,7 @@ class Shop:
                     return str(message["content"])
             return "no end"
 
-        return agent  # type: ignore[no-any-return]
+        return agent
 
 
 @pytest.fixture
@@ -416,7 +418,7 @@ def test_a_result_the_code_can_no_longer_make_ends_the_replay_with_the_reason(
             except Exception:
                 return -1
 
-        return agent  # type: ignore[no-any-return]
+        return agent
 
     assert make(Order)() == 5
     came = bench.replay(make(dict))

@@ -41,7 +41,9 @@ def _run(agent: Any, question: str) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(("sample", "agent", "question"), AGENTS, ids=lambda v: getattr(v, "name", ""))
+@pytest.mark.parametrize(
+    ("sample", "agent", "question"), AGENTS, ids=lambda v: getattr(v, "name", "")
+)
 def test_the_same_answer_everywhere_and_the_right_one_where_it_went_wrong(
     bench: Bench,
     server: ModelServer,
@@ -80,9 +82,7 @@ def test_the_same_answer_everywhere_and_the_right_one_where_it_went_wrong(
     monkeypatch.setenv("OPENAI_API_KEY", "sk-demo-0123456789")
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-demo-0123456789")
     right = called(sample.right.name, **sample.right.arguments)
-    came = bench.fork(
-        agent, right, run=run.id, model_call=sample.blamed_call, tools={"*": "live"}
-    )
+    came = bench.fork(agent, right, run=run.id, model_call=sample.blamed_call, tools={"*": "live"})
     assert (came.verdict(), came.result) == ((0, None), sample.fixed_output)
     assert ledger.read()[len(effects) :] == list(sample.fixed_ledger)
     assert bench.run(run.id) == run

@@ -119,9 +119,7 @@ def branches(draw: st.DrawFn) -> list[Branch]:
         left[branch] -= 1
         if not left[branch]:
             del left[branch]
-    return [
-        [(p[at], p[at + 1], p[at + 2]) for at in range(0, len(p), 3)] for p in points.values()
-    ]
+    return [[(p[at], p[at + 1], p[at + 2]) for at in range(0, len(p), 3)] for p in points.values()]
 
 
 def make_gate(recorded: list[Branch]) -> Gate:
@@ -184,20 +182,20 @@ def test_threads_are_held_to_the_order_too(seed: int) -> None:
     order = list(range(8)) * 3
     drawn.shuffle(order)
     numbers, points = count(1), dict[int, list[int]]()
-    for thread in order:
-        points.setdefault(thread, []).append(next(numbers))
+    for branch in order:
+        points.setdefault(branch, []).append(next(numbers))
     recorded: list[Branch] = [[(p[0], p[1], p[2])] for p in points.values()]
     gate, seen, lock = make_gate(recorded), list[int](), threading.Lock()
 
-    def one(branch: Branch) -> None:
-        for start, reply, end in branch:
+    def one(steps: Branch) -> None:
+        for start, reply, end in steps:
             gate.passed(start)
             for point in (reply, end):
                 gate.wait(point)
                 with lock:
                     seen.append(point)
 
-    threads = [threading.Thread(target=one, args=(branch,)) for branch in recorded]
+    threads = [threading.Thread(target=one, args=(steps,)) for steps in recorded]
     drawn.shuffle(threads)
     for thread in threads:
         thread.start()

@@ -200,7 +200,7 @@ def _payloads(store: Store, step: Step) -> Iterator[bytes]:
     if reply is not None:
         yield json.dumps([*reply.headers, str(reply.failure)]).encode() + b"".join(reply.chunks)
     for which in ("input", "output"):
-        yield store.value(step, which) or b""  # type: ignore[arg-type]
+        yield store.value(step, which) or b""
     yield store.conversation(step) or b""
     yield store.output_messages(step) or b""
 

@@ -53,6 +53,10 @@ def _patch_loop(loop_class: Any) -> None:
         except RuntimeError:
             # The given context is the one running now: the task shares its creator's scope.
             return original(self, coro, **kwargs)
+        if given is None and self.get_task_factory() is not None:
+            # A factory of the program's own need not know the argument `context`; the task copies
+            # the context it is made in.
+            return context.run(original, self, coro, **kwargs)
         kwargs["context"] = context
         return original(self, coro, **kwargs)
 

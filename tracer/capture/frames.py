@@ -231,6 +231,7 @@ def _memo_key(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hash
 
 
 def begin_frame(spec: Spec, scope: scopes.Scope, call: Call) -> Frame:
+    """Ask the handler what to do with a call, and begin its step. May raise a ReplayStop."""
     decision = scope.run.decide(call)
     step = scope.run.begin(scope, call, decision)
     return Frame(spec, step, decision)
@@ -239,6 +240,7 @@ def begin_frame(spec: Spec, scope: scopes.Scope, call: Call) -> Frame:
 def make_call(
     spec: Spec, scope: scopes.Scope, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Call:
+    """What a call of a decorated function asks: its slot, arguments and place in the code."""
     named = spec.parameters.by_name(args, kwargs)
     call = Call(spec.kind, spec.name, scope.take_slot(spec.kind), spec.effect)
     if spec.kind == "model":

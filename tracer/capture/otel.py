@@ -48,11 +48,10 @@ def _provider_for(endpoint: str) -> Any:
     if _own_provider is None:
         # Only who asks for OTLP export pays for loading the SDK and its exporter.
         exporter = import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
-
-        _own_provider = TracerProvider()
-        _own_provider.add_span_processor(BatchSpanProcessor(exporter.OTLPSpanExporter(endpoint)))
+        sdk = import_module("opentelemetry.sdk.trace")
+        batches = import_module("opentelemetry.sdk.trace.export").BatchSpanProcessor
+        _own_provider = sdk.TracerProvider()
+        _own_provider.add_span_processor(batches(exporter.OTLPSpanExporter(endpoint)))
     return _own_provider
 
 

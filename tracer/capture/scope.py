@@ -114,10 +114,12 @@ def hold(scope: Scope | None) -> Scope | None:
 
 
 def run_started(run: "ActiveRun") -> None:
+    """A run is under way in this process; threads without context may belong to it."""
     _active.append(run)
 
 
 def run_ended(run: "ActiveRun") -> None:
+    """It no longer is."""
     if run in _active:
         _active.remove(run)
 
@@ -135,6 +137,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def any_run_active() -> bool:
+    """Whether any run is under way in this process."""
     return bool(_active)
 
 
@@ -144,6 +147,7 @@ def active_runs() -> "list[ActiveRun]":
 
 
 def innermost_run() -> "ActiveRun | None":
+    """The run the calling code belongs to, or None."""
     scope = current()
     return scope.run if scope is not None else None
 

@@ -3,6 +3,7 @@ as JSON, for the divergence report."""
 
 import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from tracer.capture.boundary import (
@@ -18,10 +19,11 @@ from tracer.core.messages import Message
 from tracer.core.records import ErrorInfo, Step
 from tracer.errors import SetupStop
 from tracer.providers import api_named
-from tracer.providers.base import HttpReply, HttpRequest
+from tracer.providers.base import FailureKind, HttpReply, HttpRequest
 from tracer.reexecution.substitute import Substitute, failure_kind, function_result, wire_reply
 from tracer.store.reading import Store
 
+_STATUSES = {"rate_limit": 429, "server_error": 500}
 # How the two network failures are raised: names that both httpx and httpx2 have.
 _FAILURES = {
     "timeout": ("ReadTimeout", "timed out (injected)"),
@@ -72,6 +74,8 @@ class Answers:
             if substitute.kind == "result":
                 return _http_result(substitute.result)
             recorded = self._http_reply(step)
+            if step.api is None:
+                return _http_answer(_plain_failure(failure_kind(substitute.error or ""), recorded))
             messages = self._said(step)
             made = wire_reply(substitute, step, call.request, recorded, messages)
             return _http_answer(made)
@@ -144,6 +148,20 @@ def _http_answer(made: HttpReply) -> HttpAnswer:
         failure = {"type": name, "message": message}
     chunks = (made.body,) if made.body else ()
     return HttpAnswer(made.status, tuple(made.headers), chunks, failure=failure)
+
+
+def _plain_failure(kind: FailureKind, recorded: HttpReply | None) -> HttpReply:
+    """A request that asks no model, failing."""
+    if kind in ("timeout", "connection_reset"):
+        return HttpReply(0, (), b"", kind)
+    if kind in _STATUSES:
+        status = HTTPStatus(_STATUSES[kind])
+        return HttpReply(status, (("content-type", "text/plain"),), status.phrase.encode())
+    whole = recorded or HttpReply(200, (("content-type", "application/json"),), b"{}")
+    half = whole.body[: len(whole.body) // 2]
+    if kind == "cut_stream":
+        return HttpReply(whole.status, whole.headers, half, "cut_stream")
+    return HttpReply(whole.status, whole.headers, half)
 
 
 def _http_result(value: Any) -> HttpAnswer:

@@ -250,10 +250,9 @@ class Session:
                 f"{self.parent.name}"
             )
         elif self.error is not None and self._could_not_start(self.error):
-            code, message = EXIT_CANNOT, (
-                f"the program can't run here ({self.error.type}: {self.error.message}): install "
-                "what it needs, or mend it"
-            )
+            failed = f"{self.error.type}: {self.error.message}"
+            code = EXIT_CANNOT
+            message = f"the program can't run here ({failed}): install what it needs, or mend it"
         elif found:
             code, message = EXIT_DIVERGED, found[0].message
         elif self.error is not None:

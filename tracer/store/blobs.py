@@ -50,6 +50,7 @@ def put(conn: sqlite3.Connection, data: bytes) -> int:
 
 
 def put_json(conn: sqlite3.Connection, value: JSON) -> int:
+    """Store a JSON value as a payload; gives its row."""
     return put(conn, dump(value).encode())
 
 
@@ -73,4 +74,5 @@ def dump(value: JSON) -> str:
 
 
 def load(text: str) -> JSON:
+    """A JSON column as a value."""
     return json.loads(text)

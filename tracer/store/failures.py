@@ -25,18 +25,21 @@ class BadRecord(StoreError):
 
 
 def no_database(path: Path) -> NoDatabase:
+    """There is no database at this path."""
     return NoDatabase(
         f"nothing is recorded in {path} yet; record a run with `tracer run SCRIPT`, or {_ELSEWHERE}"
     )
 
 
 def foreign(path: Path) -> StoreBroken:
+    """The file is a SQLite database of somebody else's."""
     return StoreBroken(
         f"{path} is a database of another program and tracer leaves it alone; {_ELSEWHERE}"
     )
 
 
 def newer(path: Path, names: list[str]) -> StoreBroken:
+    """The file has migrations (`names`) that this tracer does not know."""
     word = "migration" if len(names) == 1 else "migrations"
     return StoreBroken(
         f"{path} was written by a newer tracer ({word} {', '.join(names)}); "
@@ -45,6 +48,7 @@ def newer(path: Path, names: list[str]) -> StoreBroken:
 
 
 def older(path: Path, reason: str) -> StoreBroken:
+    """The file needs a migration that can't be done now, for `reason`."""
     return StoreBroken(
         f"{path} was written by an older tracer and can't be brought up to date ({reason}); "
         "copy it to a place where it can be written and use it there"
@@ -52,6 +56,7 @@ def older(path: Path, reason: str) -> StoreBroken:
 
 
 def damaged(path: Path, error: Exception) -> StoreBroken:
+    """The file is broken, as SQLite's `error` says."""
     return StoreBroken(_DAMAGED.format(path=path, error=error))
 
 

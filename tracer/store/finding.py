@@ -38,6 +38,7 @@ def runs(
 
 
 def forks_of(conn: sqlite3.Connection, run_id: str) -> list[Run]:
+    """The runs that were forked or replayed from a run, oldest first."""
     return list(_runs(conn, "parent_run = ?", [run_id]))
 
 

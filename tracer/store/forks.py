@@ -8,6 +8,8 @@ from typing import Protocol
 
 
 class ForkAware(Protocol):
+    """Something that holds a connection and must be told of `os.fork`."""
+
     def before_fork(self) -> None:
         """Close what must not be shared and keep it closed until the next call."""
 

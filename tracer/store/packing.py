@@ -51,6 +51,7 @@ def pack_headers(headers: Headers, body_length: int) -> JSON:
 
 
 def unpack_headers(packed: bytes, body_length: int) -> Headers:
+    """The headers of `pack_headers`; `body_length` fills in what it left out."""
     return tuple(
         (name, str(body_length) if value is None else value) for name, value in json.loads(packed)
     )

@@ -23,12 +23,14 @@ def columns(conn: sqlite3.Connection, step: Step, names: str) -> Row:
 
 
 def value(conn: sqlite3.Connection, step: Step, which: str) -> bytes | None:
+    """The tagged JSON of a step's input or output; None where it has none."""
     assert which in ("input", "output")  # becomes part of the statement
     kind, rowid = columns(conn, step, f"{which}_kind, {which}")
     return blobs.get(conn, rowid) if kind == "value" else None
 
 
 def request(conn: sqlite3.Connection, step: Step) -> HttpRequest | None:
+    """The request of a step, its body to the byte; None for steps without one."""
     kind, method, url, headers, *_ = columns(conn, step, "input_kind, method, url, request_headers")
     if kind != "request":
         return None
@@ -38,6 +40,7 @@ def request(conn: sqlite3.Connection, step: Step) -> HttpRequest | None:
 
 
 def conversation(conn: sqlite3.Connection, step: Step) -> bytes | None:
+    """The JSON document a model function was given; None for other steps."""
     (kind,) = columns(conn, step, "input_kind")
     return _body(conn, step) if kind == "conversation" else None
 
@@ -60,6 +63,7 @@ def body_length(conn: sqlite3.Connection, step: Step) -> int:
 
 
 def reply(conn: sqlite3.Connection, step: Step) -> Reply | None:
+    """The reply of a step, in the chunks it came in; None for steps without one."""
     kind, rowid, status, headers, complete, failure, packed = columns(
         conn, step, "output_kind, output, reply_status, reply_headers, complete, failure, chunks"
     )
@@ -78,6 +82,7 @@ def reply(conn: sqlite3.Connection, step: Step) -> Reply | None:
 
 
 def output_messages(conn: sqlite3.Connection, step: Step) -> bytes | None:
+    """What the model said, as JSON of OpenTelemetry messages; None if it said nothing."""
     (rowid,) = columns(conn, step, "messages")
     return blobs.get(conn, rowid)
 
@@ -99,6 +104,7 @@ def link(conn: sqlite3.Connection, step: Step) -> int | None:
 
 
 def run_value(conn: sqlite3.Connection, run_id: str, which: str) -> bytes | None:
+    """The tagged JSON of a run's input or output; None where it has none."""
     assert which in ("input", "output")
     row = conn.execute(f"select {which} from run where id = ?", (run_id,)).fetchone()
     return None if row is None else blobs.get(conn, row[0])

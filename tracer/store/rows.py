@@ -108,6 +108,7 @@ def step_from(row: Row, run_id: str, open_means: StepStatus) -> Step:
 
 
 def error_from(text: str | None) -> ErrorInfo | None:
+    """An error column as a record; None for null."""
     if text is None:
         return None
     error = blobs.load(text)

@@ -36,6 +36,7 @@ class Pending:
 
 
 def start(conn: sqlite3.Connection, run: RunStart, pending: Pending) -> None:
+    """Insert a run that starts now."""
     process = None
     if run.origin == "local" and run.pid is not None:
         process = blobs.dump(liveness.process_mark(run.pid))
@@ -62,6 +63,7 @@ def start(conn: sqlite3.Connection, run: RunStart, pending: Pending) -> None:
 
 
 def end(conn: sqlite3.Connection, run: RunEnd, pending: Pending) -> None:
+    """Fill in how a run ended. Raises NotFoundError when its start was never written."""
     row = conn.execute(
         "select key, warnings, divergences from run where id = ?", (run.run_id,)
     ).fetchone()
@@ -109,10 +111,12 @@ def key_of(conn: sqlite3.Connection, run_id: str) -> int:
 
 
 def no_run(run_id: str) -> NotFoundError:
+    """The error for an id that is not there."""
     return NotFoundError(f"there is no run {run_id!r}; `tracer ls` lists the runs")
 
 
 def dump_error(error: ErrorInfo | None) -> str | None:
+    """An error as its column's JSON; None for none."""
     return None if error is None else blobs.dump(error.as_json())
 
 

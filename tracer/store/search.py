@@ -48,6 +48,7 @@ def put_passage(conn: sqlite3.Connection, text: str) -> tuple[int | None, bool]:
 
 
 def index(conn: sqlite3.Connection, passages: Iterable[tuple[int, str]]) -> None:
+    """Add stored passages (row, text) to the full-text index."""
     conn.executemany("insert into search (rowid, text) values (?, ?)", passages)
 
 

@@ -36,6 +36,7 @@ _MOST_TOKENS = 1 << 48
 
 
 def start(conn: sqlite3.Connection, step: StepStart, pending: Pending) -> None:
+    """Insert a step that starts now. Raises MissingBase for a body on an unknown chain."""
     run = runs.key_of(conn, step.run_id)
     given = _put_input(conn, step.input)  # first, because it can refuse
     conn.execute(
@@ -69,6 +70,7 @@ def start(conn: sqlite3.Connection, step: StepStart, pending: Pending) -> None:
 
 
 def end(conn: sqlite3.Connection, step: StepEnd, pending: Pending) -> None:
+    """Fill in how a step ended and add it to its run's totals."""
     row = conn.execute(_OPEN, (step.run_id, step.n)).fetchone()
     if row is None:
         raise _no_step(step.run_id, step.n)

@@ -37,15 +37,18 @@ def of(usage: Usage) -> tuple[int | None, ...]:
 
 
 def columns(usage: Usage | None) -> tuple[int | None, ...]:
+    """Token counts in the order of the columns."""
     return (None,) * len(_SUMMED) if usage is None else of(usage)
 
 
 def started(conn: sqlite3.Connection, run: int, kind: str, path: str, now_ns: int) -> None:
+    """Count a step that starts."""
     asks = kind == "model" and _INSIDE_MODEL.search(path) is None
     conn.execute(_STARTED, (asks, kind == "tool", now_ns, run))
 
 
 def ended(conn: sqlite3.Connection, run: int, now_ns: int) -> None:
+    """Note when a run's last step ended."""
     conn.execute(_ENDED, (now_ns, run))
 
 

@@ -22,6 +22,7 @@ Write = RunStart | StepStart | StepEnd | RunEnd
 
 
 def run_start(conn: sqlite3.Connection, run: Run) -> RunStart:
+    """The record that writes a run's start again."""
     row = conn.execute("select environment, input from run where id = ?", (run.id,)).fetchone()
     environment, given = (blobs.get(conn, rowid) for rowid in row)
     return RunStart(

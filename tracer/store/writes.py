@@ -66,6 +66,8 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class RunStart:
+    """A run begins. Times are ns since the epoch; `pid` None = no process of this machine."""
+
     run_id: str
     name: str
     started_ns: int
@@ -81,6 +83,8 @@ class RunStart:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
+    """A run has ended; `warnings` and `divergences` are added to those written before."""
+
     run_id: str
     status: RunStatus
     ended_ns: int
@@ -92,6 +96,8 @@ class RunEnd:
 
 @dataclass(frozen=True, slots=True)
 class StepStart:
+    """A step begins: who, where, what it was given. `detail` holds what only some kinds have."""
+
     run_id: str
     n: int
     id: str
@@ -117,6 +123,8 @@ class StepStart:
 
 @dataclass(frozen=True, slots=True)
 class StepEnd:
+    """A step has ended: what came of it, and what it cost."""
+
     run_id: str
     n: int
     status: StepStatus

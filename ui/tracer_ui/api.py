@@ -3,28 +3,43 @@
 import json
 from typing import Any
 
-from tracer.capture.values import plain as plain_value
-from tracer.core.diff import json_changes, text_diff
-from tracer.core.messages import Message
-from tracer.core.records import ErrorInfo, Run, Step, Usage
-from tracer.errors import (
+from tracer import (
     BadFileError,
     CannotReplayError,
+    Child,
+    Comparison,
+    ErrorInfo,
+    HttpRequest,
+    Message,
+    ModelRequest,
+    NoDatabase,
     NotFoundError,
+    Outcome,
+    Plan,
+    ReplaySpec,
+    Reply,
+    Run,
+    Step,
+    Store,
     StoreError,
+    Substitute,
     TracerError,
+    Usage,
     UsageError,
+    asked,
+    compare,
+    export_bundle,
+    import_bundle,
+    json_changes,
+    plain_value,
+    plan,
+    run_json,
+    schema_problems,
+    start,
+    step_json,
+    text_diff,
+    timestamp,
 )
-from tracer.interchange.bundle import export_bundle, import_bundle
-from tracer.interchange.compare import Comparison, compare
-from tracer.interchange.run_json import asked, run_json, step_json, timestamp
-from tracer.providers.base import HttpRequest, ModelRequest
-from tracer.reexecution.checks import schema_problems
-from tracer.reexecution.session import Child, Outcome, Plan, ReplaySpec, plan, start
-from tracer.reexecution.substitute import Substitute
-from tracer.store.failures import NoDatabase
-from tracer.store.reading import Store
-from tracer.store.writes import Reply
 
 __all__ = [
     "BadFileError",
