@@ -46,6 +46,10 @@ def _missing_file() -> None:
     Path("/no/such/file").read_text()
 
 
+def _no_item() -> None:
+    list[int]()[0]
+
+
 def _decode() -> None:
     b"\xff".decode()
 
@@ -69,7 +73,7 @@ RAISERS: list[tuple[Callable[[], None], tuple[str, ...]]] = [
     (_json_error, ("msg", "doc", "pos", "lineno")),
     (_missing_file, ("errno", "strerror", "filename")),
     (_decode, ("encoding", "object", "start", "end", "reason")),
-    (lambda: list[int]()[0], ("args",)),
+    (_no_item, ("args",)),
 ]
 
 

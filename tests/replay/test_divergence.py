@@ -68,7 +68,8 @@ def lab(bench: Bench, server: ModelServer) -> Lab:
 
 def replayed(bench: Bench, lab: Lab, server: ModelServer, **change: Any) -> Replayed:
     """Replay with changed code; whatever it asks, nothing is sent and no tool runs."""
-    lab.change = {int(k[1:]) if k[0] == "q" else k: v for k, v in change.items()}
+    edits: dict[Any, Any] = {int(k[1:]) if k[0] == "q" else k: v for k, v in change.items()}
+    lab.change = edits
     came = bench.replay(lab.agent())
     assert server.request_count == 5 and lab.sent == ["dana"]
     return came
@@ -161,7 +162,8 @@ def test_who_asks_is_no_part_of_the_question(bench: Bench, lab: Lab, server: Mod
 def test_a_fork_that_diverges_before_its_step_stops_too(
     bench: Bench, lab: Lab, server: ModelServer
 ) -> None:
-    lab.change = {2: "question two"}
+    edits: dict[Any, Any] = {2: "question two"}
+    lab.change = edits
     came = bench.fork(lab.agent(), said("x"), model_call=4)
     assert came.came.exit_code == 3 and came.came.divergences[0]["n"] == 3
     assert server.request_count == 5 and lab.sent == ["dana"]

@@ -1,6 +1,8 @@
 """Runs started again as they were recorded, scripts, modules, functions: each in its process."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -9,8 +11,9 @@ import pytest
 
 import tracer
 from tests.support.agents import called, said
-from tests.support.processes import Desk
+from tests.support.processes import PRELUDE, Desk, Done, How
 from tests.support.servers import Numbered
+from tracer import Substitute
 from tracer.demo.model_server import ModelServer
 from tracer.errors import CannotReplayError
 
@@ -141,7 +144,6 @@ if __name__ == "__main__":
         prelude=False,
     )
     path = shop.folder / "agent.py"
-    from tests.support.processes import PRELUDE
 
     path.write_text(
         path.read_text().replace("__name__ == '__main__'", PRELUDE + "__name__ == '__main__'", 1)
@@ -250,7 +252,6 @@ def test_a_package_run_as_a_module(shop: Desk, server: ModelServer) -> None:
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "words.py").write_text("WORD = 'lamp'\n")
-    from tests.support.processes import PRELUDE
 
     (package / "agent.py").write_text(
         PRELUDE
@@ -269,14 +270,11 @@ if __name__ == "__main__":
         if how == "module":
             done = shop.record("pack.agent", how="module")
         else:
-            import subprocess
-            import sys
 
             made = subprocess.run(
                 [sys.executable, "-m", "pack.agent"], env=shop.environment(), cwd=shop.folder,
                 capture_output=True, text=True, check=False,
             )  # fmt: skip
-            from tests.support.processes import Done
 
             done = Done(made.returncode, made.stdout, made.stderr)
         assert (done.code, done.err) == (0, "")
@@ -404,7 +402,6 @@ print(ask("last"))
     came = shop.fork(said("Hello."), model_call=1, tools={"*": "stub:0"})
     assert came.code == 0 and came.out == "0\nlast #2\n"
     open_step = shop.steps()[-1]
-    from tracer import Substitute
 
     came = shop.fork(Substitute("result", result="given"), step=open_step.n)
     assert (came.code, came.message, came.out) == (0, None, "given\nlast #3\n")

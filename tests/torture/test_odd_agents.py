@@ -165,8 +165,10 @@ def test_messages_changed_after_the_call_were_recorded_as_they_were(
         documents = [store.conversation(step) for step in bench.steps("model")]
     assert documents == [
         b'{"messages":[{"role":"user","content":"a"}]}',
-        b'{"messages":[{"role":"user","content":"edited"},'
-        b'{"role":"assistant","content":"answer 1"}]}',
+        (
+            b'{"messages":[{"role":"user","content":"edited"},'
+            b'{"role":"assistant","content":"answer 1"}]}'
+        ),
     ]
     code, message = bench.replay(agent).verdict()
     # The tool's own append is missing in a replay: found, not hidden.
