@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
 
 from benchmarks.payloads import MODEL, TOOLS, Script, opening
 
@@ -27,7 +27,7 @@ def converse(script: Script, ask: Model, search: Tool) -> None:
     """The agent's loop: what is measured is this and nothing around it."""
     messages = opening()
     for _ in range(script.turns):
-        said = ask(messages, TOOLS)
+        said = ask(messages, TOOLS)["choices"][0]["message"]
         messages.append(said)
         call = said["tool_calls"][0]
         found = search(**json.loads(call["function"]["arguments"]))
@@ -35,11 +35,11 @@ def converse(script: Script, ask: Model, search: Tool) -> None:
 
 
 def model_function(script: Script) -> Model:
-    """A model reached by a Python call; its answers cost nothing."""
-    answers = iter(script.said)
+    """A model reached by a Python call; its replies cost nothing."""
+    replies = iter(script.replies)
 
     def ask(messages: Messages, tools: Messages) -> dict[str, Any]:
-        return next(answers)
+        return next(replies)
 
     return ask
 
@@ -50,15 +50,15 @@ def model_over_http(script: Script, client: httpx2.Client) -> Model:
     def ask(messages: Messages, tools: Messages) -> dict[str, Any]:
         body = {"model": MODEL, "messages": messages, "tools": tools}
         reply = client.post(URL, json=body, headers={"authorization": "Bearer local"})
-        message: dict[str, Any] = reply.json()["choices"][0]["message"]
-        return message
+        said: dict[str, Any] = reply.json()
+        return said
 
     return ask
 
 
 def mock_client(script: Script) -> httpx2.Client:
     """A client whose transport answers at once, without a network."""
-    replies = iter(script.replies)
+    replies = iter(script.wire)
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         headers = {"content-type": "application/json"}
@@ -75,6 +75,17 @@ def tool_function(script: Script) -> Tool:
         return next(results)
 
     return search_notes
+
+
+def _describe(span: Span, reply: dict[str, Any]) -> None:
+    """What instrumentations say of a reply."""
+    choice, usage = reply["choices"][0], reply["usage"]
+    span.set_attribute("gen_ai.output.messages", json.dumps([choice["message"]]))
+    span.set_attribute("gen_ai.response.finish_reasons", [choice["finish_reason"]])
+    span.set_attribute("gen_ai.response.id", reply["id"])
+    span.set_attribute("gen_ai.response.model", reply["model"])
+    span.set_attribute("gen_ai.usage.input_tokens", usage["prompt_tokens"])
+    span.set_attribute("gen_ai.usage.output_tokens", usage["completion_tokens"])
 
 
 class Discard(SpanExporter):
@@ -101,9 +112,9 @@ class Spans:
                 span.set_attribute("gen_ai.request.model", MODEL)
                 span.set_attribute("gen_ai.input.messages", json.dumps(messages))
                 span.set_attribute("gen_ai.tool.definitions", json.dumps(tools))
-                said = ask(messages, tools)
-                span.set_attribute("gen_ai.output.messages", json.dumps([said]))
-            return said
+                reply = ask(messages, tools)
+                _describe(span, reply)
+            return reply
 
         return asked
 

@@ -69,7 +69,7 @@ def _naive(path: Path, steps: int) -> int:
         for turn in range(script.turns):
             body = {"model": MODEL, "messages": messages, "tools": TOOLS}
             packed = zlib.compress(json.dumps(body).encode(), 1)
-            conn.execute(put, (packed, zlib.compress(script.replies[turn], 1)))
+            conn.execute(put, (packed, zlib.compress(script.wire[turn], 1)))
             said = script.said[turn]
             call = said["tool_calls"][0]
             arguments = call["function"]["arguments"].encode()

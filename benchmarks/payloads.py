@@ -74,6 +74,7 @@ class Script:
         self.turns = steps // 2
         self.said = [_said(turn) for turn in range(self.turns)]
         self.replies = [_reply(message, turn) for turn, message in enumerate(self.said)]
+        self.wire = [json.dumps(reply).encode() for reply in self.replies]
         self.found = [passage(2 * turn + 1) for turn in range(self.turns)]
 
 
@@ -84,9 +85,9 @@ def _said(turn: int) -> dict[str, Any]:
     return {"role": "assistant", "content": passage(2 * turn), "tool_calls": [call]}
 
 
-def _reply(message: dict[str, Any], turn: int) -> bytes:
+def _reply(message: dict[str, Any], turn: int) -> dict[str, Any]:
     usage = {"prompt_tokens": 800 * turn + 150, "completion_tokens": 400}
-    body = {
+    return {
         "id": f"chatcmpl-{turn:06d}",
         "object": "chat.completion",
         "created": 1_790_000_000,
@@ -94,4 +95,3 @@ def _reply(message: dict[str, Any], turn: int) -> bytes:
         "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
         "usage": {**usage, "total_tokens": sum(usage.values())},
     }
-    return json.dumps(body).encode()

@@ -11,7 +11,7 @@ import pytest
 
 import tracer
 from tests.support.agents import called, said
-from tests.support.processes import PRELUDE, Desk, Done, How
+from tests.support.processes import PRELUDE, Desk, How
 from tests.support.servers import Numbered
 from tracer import Substitute
 from tracer.demo.model_server import ModelServer
@@ -123,10 +123,11 @@ def refuse(code):
 
 
 def test_a_decorated_function_is_called_with_its_arguments(shop: Desk, server: ModelServer) -> None:
-    shop.write(
+    path = shop.write(
         "agent.py",
         "from __future__ import annotations\n"
-        "__name__ == '__main__' or print('imported')\n"
+        + PRELUDE
+        + "if __name__ != '__main__': print('imported')\n"
         + FUNCTION
         + """
 @tracer.agent
@@ -140,13 +141,8 @@ def agent(order: Order, *rest: int, deep: dict[str, list[Order]], limit: float =
 
 if __name__ == "__main__":
     print(agent(Order(7), 1, 2, deep={"a": [Order(8)]}, limit=2.0))
-""".replace("from __future__", ""),
+""",
         prelude=False,
-    )
-    path = shop.folder / "agent.py"
-
-    path.write_text(
-        path.read_text().replace("__name__ == '__main__'", PRELUDE + "__name__ == '__main__'", 1)
     )
     done = shop.record(path, how="plain")
     assert (done.code, done.out, done.err) == (0, "7 (1, 2) 8 2.0 #1\n", "")
@@ -170,7 +166,8 @@ if __name__ == "__main__":
     agent()
 """,
     )
-    for how in ("plain", "per-agent"):
+    modes: tuple[How, ...] = ("plain", "per-agent")
+    for how in modes:
         assert shop.record(script, how=how).code == 1
         came = shop.replay()
         assert (came.code, came.message) == (
@@ -266,20 +263,19 @@ if __name__ == "__main__":
     print(agent(3))
 """
     )
-    for count, how in enumerate(("module", "plain"), 1):
-        if how == "module":
-            done = shop.record("pack.agent", how="module")
-        else:
-
-            made = subprocess.run(
-                [sys.executable, "-m", "pack.agent"], env=shop.environment(), cwd=shop.folder,
-                capture_output=True, text=True, check=False,
-            )  # fmt: skip
-
-            done = Done(made.returncode, made.stdout, made.stderr)
-        assert (done.code, done.err) == (0, "")
+    plain = [sys.executable, "-m", "pack.agent"]
+    for count, command in enumerate((shop.command("pack.agent", how="module"), plain), 1):
+        done = subprocess.run(
+            command,
+            env=shop.environment(),
+            cwd=shop.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
         came = shop.replay()
-        assert (came.code, came.message) == (0, None), how
+        assert (came.code, came.message) == (0, None), command
         assert server.request_count == count
 
 

@@ -1,6 +1,7 @@
 """The sample agents: the same answer at each model call in turn gives the same run, offline."""
 
 import asyncio
+import gc
 import inspect
 import json
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModelSer
         monkeypatch.setenv("ANTHROPIC_BASE_URL", running.url)
         monkeypatch.setenv("TRACER_DEMO_LEDGER", str(tmp_path / "ledger.jsonl"))
         yield running
+    gc.collect()  # the samples leave closing their clients to the end of their process
 
 
 def _run(agent: Any, question: str) -> str:

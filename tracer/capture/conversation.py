@@ -5,7 +5,9 @@ that is still the same is neither copied nor encoded again. Comparing is cheap b
 in C, and unchanged strings are the same objects. The order of a message's keys does not count.
 """
 
+import contextlib
 import marshal
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,9 @@ from tracer.capture.boundary import Document
 from tracer.capture.values import Encoded, encode_watched
 
 _REMEMBERED = 4
+_MOST_OTHERS = 16
+_SHORTEST_OTHER = 256  # bytes; less is encoded as quickly as it is found
+_LONGEST_OTHER = 256 << 10  # bytes of one that is kept, as long as the process lives
 _VERSION = 2  # of marshal: equal values of equal types have equal bytes, as in no later one
 
 
@@ -72,14 +77,13 @@ class Snapshots:
 
     def __init__(self) -> None:
         self._kept: list[_Kept] = []
-        self._others: dict[str, tuple[bytes, Encoded]] = {}
 
     def document(self, arguments: dict[str, Any]) -> Document | None:
         """`{"messages": [...], other arguments}`; None when no argument is a message list."""
         name = next((n for n, v in arguments.items() if _is_messages(v)), None)
         if name is None:
             return None
-        others = {key: self._other(key, v) for key, v in arguments.items() if key != name}
+        others = {key: _other(value) for key, value in arguments.items() if key != name}
         return Document(self._messages(arguments[name]), others)
 
     def _messages(self, messages: list[Any]) -> list[Encoded]:
@@ -103,16 +107,26 @@ class Snapshots:
                 break
         return best, most
 
-    def _other(self, name: str, value: Any) -> Encoded:
-        """An argument that usually stays what it is, like the tools offered."""
-        mark = _mark(value)
-        before = self._others.get(name)
-        if mark and before is not None and before[0] == mark:
-            return before[1]
-        made, copy, _ = encode_watched(value)
-        if copy is not None:
-            self._others[name] = mark, made
-        return made
+
+# Of the whole process, because every run of an agent offers the same tools.
+_others: OrderedDict[bytes, Encoded] = OrderedDict()
+
+
+def _other(value: Any) -> Encoded:
+    """An argument that usually stays what it is, like the tools offered."""
+    mark = _mark(value) if type(value) in (list, dict) else b""
+    if not _SHORTEST_OTHER <= len(mark) <= _LONGEST_OTHER:
+        return encode_watched(value)[0]
+    known = _others.get(mark)
+    if known is not None:
+        return known
+    made, copy, _ = encode_watched(value)
+    if copy is not None:
+        _others[mark] = made
+        if len(_others) > _MOST_OTHERS:
+            with contextlib.suppress(KeyError):  # another thread was here
+                _others.popitem(last=False)
+    return made
 
 
 def _is_messages(value: Any) -> bool:

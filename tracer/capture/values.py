@@ -19,91 +19,35 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from tracer.capture.plaincopy import MAX_CONTAINERS, Copier, NotPlain, printable
 from tracer.core.records import Fidelity
 
 MAX_DEPTH = 64
-MAX_NODES = 1_000_000
 MAX_REPR = 200
 _PLAIN = (str, int, bool, type(None))
-_PLAIN_DEPTH = 24
-_LONG_INT = 2000  # bits; Python refuses to print integers from some length on
-
-
-class _NotPlain(Exception):
-    """The value isn't JSON as it stands, or is too deep to be copied without a closer look."""
 
 
 class _Encoder:
     """One encoding; remembers whether something in it was an object or could not be encoded.
 
     `degraded`: something was stored as less than it was (a subclass as its base), so what comes
-    back is equal at best. `plain`: the tree is an exact copy, without any tag; `numbers`: with a
-    number or bool in it. `size`: characters of its strings, roughly.
+    back is equal at best. `size`: characters of its strings, roughly.
     """
 
     def __init__(self) -> None:
         self.fidelity: Fidelity = "exact"
         self.degraded = False
-        self.plain = True
-        self.numbers = False
         self.size = 0
         self._nodes = 0
         self._around: set[int] = set()  # the containers around the value being encoded
-
-    def tree(self, value: Any) -> Any:
-        """The value as tagged JSON's tree, which shares no container with it."""
-        try:
-            return self._copied(value, 0)
-        except _NotPlain:
-            self.plain = False
-            self._nodes = 0
-            return self.encode(value)
-
-    def _copied(self, value: Any, depth: int) -> Any:
-        """A copy of plain JSON, the usual case, at a third of the cost. Raises _NotPlain."""
-        kind = type(value)
-        if kind is dict:
-            self._count(depth)
-            copy = {}
-            for key, item in value.items():
-                if type(key) is not str or key == "$t":
-                    raise _NotPlain
-                if type(item) is str:
-                    self.size += len(item)
-                    copy[key] = item
-                else:
-                    copy[key] = self._copied(item, depth + 1)
-            return copy
-        if kind is list:
-            self._count(depth)
-            return [self._copied(item, depth + 1) for item in value]
-        if kind is str:
-            self.size += len(value)
-        elif kind is int or kind is float:
-            if kind is float and not math.isfinite(value):
-                raise _NotPlain
-            if kind is int and value.bit_length() > _LONG_INT:
-                str(value)  # raises ValueError for a number that JSON text can't be made of
-            self.numbers = True
-        elif kind is bool:
-            self.numbers = True
-        elif value is not None:
-            raise _NotPlain
-        return value
-
-    def _count(self, depth: int) -> None:
-        self._nodes += 1
-        # Depth also ends what contains itself.
-        if depth > _PLAIN_DEPTH or self._nodes > MAX_NODES:
-            raise _NotPlain
 
     def encode(self, value: Any, depth: int = 0) -> Any:
         kind = type(value)
         if kind in _PLAIN:
             if kind is str:
                 self.size += len(value)
-            elif kind is int and value.bit_length() > _LONG_INT:
-                str(value)
+            elif kind is int:
+                printable(value)
             return value
         if kind is float:
             return value if math.isfinite(value) else {"$t": "float", "v": repr(value)}
@@ -111,7 +55,7 @@ class _Encoder:
         if tagged is not None:
             return tagged(value)
         self._nodes += 1
-        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
+        if depth > MAX_DEPTH or self._nodes > MAX_CONTAINERS:
             return self._opaque(value, "<too deep or too large>")
         if id(value) in self._around:
             return self._opaque(value, "<contains itself>")
@@ -266,11 +210,16 @@ def encode_watched(value: Any) -> tuple[Encoded, Any, bool]:
 
     The tree must not be changed.
     """
-    encoder = _Encoder()
     try:
-        tree = encoder.tree(value)
-        made = Encoded(None, encoder.fidelity, encoder.degraded, tree=tree, size=encoder.size)
-        return made, tree if encoder.plain else None, encoder.numbers
+        try:
+            copier = Copier()
+            tree = copier.copy(value)
+            return Encoded(None, "exact", tree=tree, size=copier.size), tree, copier.numbers
+        except NotPlain:
+            encoder = _Encoder()
+            tree = encoder.encode(value)
+            fidelity, degraded, size = encoder.fidelity, encoder.degraded, encoder.size
+            return Encoded(None, fidelity, degraded, tree=tree, size=size), None, False
     except Exception:  # mutated while being read by another thread, a hostile __getattr__, ...
         fallback = {"$t": "opaque", "c": type(value).__qualname__, "v": "<could not be read>"}
         return Encoded(json.dumps(fallback).encode(), "opaque"), None, False
