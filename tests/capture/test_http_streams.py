@@ -380,6 +380,41 @@ def test_concurrent_streams_that_stop_at_done_do_not_wait_for_each_other(
     assert time.monotonic() - started < 3
 
 
+def test_streams_broken_off_at_once_do_not_wait_for_each_others_ends(
+    bench: Bench, server: OddServer
+) -> None:
+    async def glance(client: httpx.AsyncClient, n: int) -> list[str]:
+        lines = []
+        for model in (f"a{n}", f"b{n}"):
+            body = {"model": model, "messages": ASKED, "stream": True}
+            url = f"{server.url}/v1/chat/completions"
+            async with client.stream("POST", url, json=body) as reply:
+                async for line in reply.aiter_lines():
+                    if line:
+                        lines.append(line)
+                        break
+        return lines
+
+    @tracer.agent
+    async def agent() -> list[list[str]]:
+        async with httpx.AsyncClient(verify=False) as client:
+            return [*await asyncio.gather(*(glance(client, n) for n in range(4)))]
+
+    def odd(exchange: Exchange) -> None:
+        exchange.begin()
+        for piece in events(exchange.asked, WORDS):
+            exchange.chunk(piece)
+            time.sleep(0.02)
+
+    server.odd = odd
+    result = asyncio.run(agent())
+    started = time.monotonic()
+    replayed = bench.replay(agent)
+    assert (replayed.verdict(), replayed.result) == ((0, None), result)
+    assert replayed.run.warnings == ()
+    assert time.monotonic() - started < 2
+
+
 def test_an_asgi_transport_is_watched_too(bench: Bench) -> None:
     calls: list[str] = []
 

@@ -144,6 +144,7 @@ def wait(n):
 @tracer.agent
 def agent():
     ask("first")
+    time.sleep(0.05)
     tracer.note("between")
     wait(3)
 

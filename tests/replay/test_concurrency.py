@@ -20,6 +20,7 @@ from tests.support.agents import Bench, Replayed
 from tests.support.servers import Numbered
 from tracer.capture import scope as scopes
 from tracer.core.records import Slot
+from tracer.demo.conversation import Answer, Conversation
 from tracer.demo.model_server import ModelServer
 from tracer.reexecution import tape as tapes
 
@@ -343,6 +344,39 @@ def test_without_the_place_the_answers_are_permuted(
     results += [bench.replay(agent, bench.run().id).result for _ in range(3)]
     assert sorted(results[0]) == sorted(results[1])
     assert any(result != results[0] for result in results[1:])
+
+
+def test_what_was_cancelled_late_hangs_until_it_is_cancelled_again(bench: Bench) -> None:
+    def brain(conversation: Conversation) -> Answer:
+        time.sleep(0.0 if conversation.users[-1] == "fast" else 0.6)
+        return Answer(conversation.users[-1])
+
+    cancel = [True]
+
+    async def program(ask: AskLater) -> Any:
+        tasks = [asyncio.create_task(ask(name)) for name in ("fast", "slow", "slower")]
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.sleep(0.15)
+        for task in pending:
+            if cancel[0]:
+                task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        return [task.result() for task in done]
+
+    with ModelServer(latency=False, brain=brain) as server:
+        agent = make(program, server)
+        assert agent() == ["fast"]
+        assert [step.status for step in bench.steps("model")] == ["ok", "cancelled", "cancelled"]
+        replayed = bench.replay(agent)
+        assert (replayed.verdict(), replayed.result) == ((0, None), ["fast"])
+        assert replayed.run.warnings == ()
+        cancel[0] = False
+        started = time.monotonic()
+        code, message = bench.replay(agent).verdict()
+        assert code == 3 and message is not None
+        assert "was cancelled in the recording, the code now waits for its answer" in message
+        assert time.monotonic() - started < 15
+        assert server.request_count == 3
 
 
 def test_two_runs_at_once_in_threads_are_two_runs(bench: Bench, server: ModelServer) -> None:

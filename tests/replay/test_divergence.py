@@ -201,6 +201,30 @@ def test_an_agent_that_catches_everything_is_stopped_all_the_same(
         assert loops == [0]
 
 
+def test_nothing_is_served_after_a_divergence_that_was_caught(
+    bench: Bench, lab: Lab, server: ModelServer
+) -> None:
+    prompt = ["question"]
+
+    @tracer.tool
+    def pay(amount: int) -> str:
+        return f"paid {amount}"
+
+    @tracer.agent
+    def agent() -> str:
+        try:
+            lab.ask([{"role": "user", "content": prompt[0]}])
+        except BaseException:
+            pass
+        return pay(5)
+
+    agent()
+    prompt[0] = "changed"
+    came = bench.replay(agent)
+    assert came.verdict()[0] == 3
+    assert (came.result, came.sources("model", "tool")) == (None, [])
+
+
 def test_the_same_question_with_different_answers(bench: Bench, server: ModelServer) -> None:
     lab = Lab(server)
 

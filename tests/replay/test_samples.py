@@ -43,8 +43,9 @@ def _run(agent: Any, question: str) -> str:
     return str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
-    ("sample", "agent", "question"), AGENTS, ids=lambda v: getattr(v, "name", "")
+    ("sample", "agent", "question"), AGENTS, ids=[sample.name for sample, _, _ in AGENTS]
 )
 def test_the_same_answer_everywhere_and_the_right_one_where_it_went_wrong(
     bench: Bench,

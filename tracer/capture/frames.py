@@ -1,5 +1,6 @@
 """One call of a decorated function, from its start to its end: the part all forms share."""
 
+import inspect
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from tracer.capture.conversation import Snapshots
 from tracer.capture.exceptions import error_info, error_state, is_cancel, make_exception
 from tracer.capture.functions import Parameters, fidelity_of
 from tracer.capture.guard import report
+from tracer.capture.memory import Watch, changed
 from tracer.capture.rebuild import rebuild, return_annotation
 from tracer.capture.values import Encoded, encode_whole
 from tracer.capture.yields import Items, Playback
@@ -39,15 +41,19 @@ class Spec:
     limits: dict[str, float] = field(default_factory=dict)
     key: Callable[[dict[str, Any]], Hashable] | None = None  # idempotency key of a tool's call
     parameters: Parameters = field(init=False)
+    watch: Watch | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.parameters = Parameters(self.function)
+        # An agent's own code runs again in every re-execution, and so does a local tool's.
+        if self.kind != "agent" and self.effect != "local":
+            self.watch = Watch(inspect.unwrap(self.function), self.parameters.bound)
 
 
 class Frame:
     """A step of a decorated function under way. `answer` is set when it must not run."""
 
-    __slots__ = ("_before", "decision", "memo_key", "spec", "step")
+    __slots__ = ("_before", "_look", "decision", "memo_key", "spec", "step")
 
     def __init__(self, spec: Spec, step: OpenStep, decision: Decision) -> None:
         self.spec = spec
@@ -55,6 +61,17 @@ class Frame:
         self.decision = decision
         self._before: Any = None
         self.memo_key: Hashable = None
+        self._look: Callable[[], list[str]] | None = None
+
+    def watch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Note, when it has run, what the call changed in memory."""
+        watch = self.spec.watch
+        if watch is None or self.served:
+            return
+        named = self.spec.parameters.by_name(args, kwargs)
+        first = args[0] if args else None
+        before = watch.look(named, first)
+        self._look = lambda: changed(before, watch.look(named, first))
 
     def enter(self) -> None:
         """Make the step's scope current for code that runs now in this context."""
@@ -111,6 +128,9 @@ class Frame:
 
     def ended(self, status: str, cause: BaseException | None, **what: Any) -> None:
         """Write the step's end; `cause` is the exception that ended it."""
+        places = self._look() if self._look is not None else ()
+        if places:
+            what["detail"] = {**what.get("detail", {}), "changed": list(places)}
         self.step.end(status, **what)
 
     def answer(self) -> Any:
@@ -220,6 +240,10 @@ def open_frame(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fra
         return None
     frame = begin_frame(spec, scope, call)
     frame.memo_key = memo_key
+    try:
+        frame.watch(args, kwargs)
+    except Exception as error:  # the user's own objects are looked at
+        report("looking at memory", error)
     return frame
 
 

@@ -32,6 +32,11 @@ class Parameters:
         self._names = names
 
     @property
+    def bound(self) -> str | None:
+        """`self` or `cls` where that is the first parameter of a method."""
+        return self._skip
+
+    @property
     def names(self) -> list[str]:
         return [name for name in self._names if name != self._skip]
 

@@ -168,6 +168,29 @@ def changed_source(entry: dict[str, JSON]) -> list[str]:
     return [f"{os.path.basename(place)} has changed since the recording"]
 
 
+def served_warnings(steps: list[Step], fork: Step | None) -> list[str]:
+    """What is missing, or another class, when recorded steps are answered and don't run."""
+    found: list[str] = []
+    for step in steps:
+        if fork is not None and (step.start_seq >= fork.start_seq or is_inside(fork, step)):
+            continue
+        if step.kind not in _SERVED or step.effect == "local" or _covered(step, steps, fork):
+            continue
+        places = step.detail.get("changed")
+        if isinstance(places, list) and places:
+            remedy = "declare effect='local'" if step.kind == "tool" else "return it instead"
+            found.append(
+                f"step {step.n} ({step.kind} {step.name}) changed {', '.join(map(str, places[:3]))} "
+                f"in memory; answered from the recording it doesn't run, so that is missing: {remedy}"
+            )
+        if step.fidelity == "lossy":
+            found.append(
+                f"step {step.n} ({step.kind} {step.name}) returned an instance of a subclass, which "
+                "comes back as its base class: return plain data or a dataclass"
+            )
+    return found
+
+
 def check_answers(steps: list[Step], fork: Step | None) -> None:
     """Raise CannotReplayError for a step that must be served and can't be."""
     for step in steps:

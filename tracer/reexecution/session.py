@@ -130,6 +130,7 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
     if step is not None and spec.substitute is not None:
         said = check_substitute(store, steps, step, spec.substitute, warnings)
     warnings += _policy_warnings(spec, steps)
+    warnings += served_warnings(steps, step)
     warnings += changed_source(entry)
     served = len(steps) if step is None else sum(s.start_seq < step.start_seq for s in steps)
     return Plan(

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import threading
 import webbrowser
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from tracer_ui.api import TracerError, UsageError
-from tracer_ui.rendering import STATIC
+from tracer_ui.rendering import STATIC, compile_templates
 from tracer_ui.security import Access, Guard, new_token
 from tracer_ui.site import Site
 from tracer_ui.views import (
@@ -104,7 +105,11 @@ def create_app(database: Path, token: str, *, port: int = DEFAULT_PORT) -> Starl
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        warming = threading.Thread(target=_warm_up, args=(site,), daemon=True)
+        warming.start()
         yield
+        site.closing.set()
+        warming.join(5)
         site.close()
 
     app = Starlette(
@@ -115,6 +120,11 @@ def create_app(database: Path, token: str, *, port: int = DEFAULT_PORT) -> Starl
     )
     app.state.site = site
     return app
+
+
+def _warm_up(site: Site) -> None:
+    compile_templates()
+    site.warm_up()
 
 
 def serve(

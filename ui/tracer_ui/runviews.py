@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tracer_ui import stepviews
-from tracer_ui.api import Run, Store
+from tracer_ui.api import Outcome, Run, Store
 from tracer_ui.blocks import Room
 from tracer_ui.detail import ErrorView, error_view
 from tracer_ui.formats import iso, moment, number
@@ -61,6 +61,7 @@ class RunHead:
     sources: str
     forks: tuple[ForkLink, ...]
     can_stop: bool
+    verdict: str
     outcome: str
 
 
@@ -97,7 +98,8 @@ def run_head(store: Store, run: Run, outline: Outline, children: Children) -> Ru
             for fork in store.forks_of(run.id)[:_SHOWN]
         ),
         can_stop=run.status == "running" and children.is_running(run.id),
-        outcome=clip((outcome.message or "") if outcome is not None else "", 600),
+        verdict="" if run.error is None else clip(_folded(run.error.message), 400),
+        outcome=_outcome(run, outcome),
     )
 
 
@@ -107,6 +109,18 @@ def _divergence(record: dict[str, Any]) -> DivergenceView:
         n if isinstance(n, int) else None,
         clip(str(record.get("message") or record.get("kind") or "?"), 600),
     )
+
+
+def _outcome(run: Run, outcome: Outcome | None) -> str:
+    """How the process ended, where the run's own error doesn't say it already."""
+    message = (outcome.message or "") if outcome is not None else ""
+    if run.error is not None and run.error.message in message:
+        return ""
+    return clip(message, 600)
+
+
+def _folded(text: str) -> str:
+    return " ".join(text[:2000].split())
 
 
 def _sources(outline: Outline) -> str:

@@ -8,11 +8,12 @@ from typing import Any
 
 from starlette.requests import Request
 
-from tracer_ui.api import Child, NoDatabase, Outcome, Run, Store
+from tracer_ui.api import Child, NoDatabase, Outcome, Run, Store, TracerError
 from tracer_ui.outline import Outline
 from tracer_ui.security import Access
 
 _KEPT_OUTLINES = 8
+_WARMED = 4
 
 
 class Children:
@@ -87,6 +88,16 @@ class Site:
             while len(self._outlines) > _KEPT_OUTLINES:
                 self._outlines.popitem(last=False)
             return outline
+
+    def warm_up(self) -> None:
+        """Read the outlines of the newest runs before anybody asks: a long one takes a moment."""
+        try:
+            store = self.store()
+            for run in [] if store is None else store.runs(limit=_WARMED):
+                if store is not None and not self.closing.is_set():
+                    self.outline(store, run)
+        except TracerError:  # the page that needs it will say what is wrong
+            return
 
     def close(self) -> None:
         """End what this server started and let go of the database."""

@@ -91,7 +91,7 @@
   const run = $("#run"), steps = $("#steps"), detail = $("#detail");
   const base = run && `/runs/${run.dataset.run}/steps`;
   let current = Number(run?.dataset.current || 0);
-  let loading, focusDetail = false;
+  let loading, focusDetail = false, forkNext = false;
   const rowOf = (n) => $(`#s${n} > a`);
   const count = () => Math.max(Number($("#run-head").dataset.steps), lastShown());
   const lastShown = () => Number($("#tail > li:last-child > a > .n")?.textContent || 0);
@@ -152,6 +152,7 @@
     say($("[data-end]", article) ? "End of the recording" : article.dataset.say);
     if (focusDetail) $("#step-title").focus();
     focusDetail = false;
+    if (forkNext) { forkNext = false; $("#go-fork")?.click(); }
   };
 
   if (steps) {
@@ -163,6 +164,8 @@
       previous: (event) => step(event, -1),
       first: (event) => (detail.contains(event.target) && event.key === "Home" ? false : show(1)),
       last: (event) => (detail.contains(event.target) && event.key === "End" ? false : show(count())),
+      // Of the step in focus, also while its detail is still on the way.
+      fork: () => { if (Number($("#step")?.dataset.n) === current) $("#go-fork")?.click(); else forkNext = true; },
       detail: (event) => { if (!event.target.matches("a.row[aria-current]")) return false; $("#step-title").focus(); },
     });
     for (const command of ["out", "into"]) {

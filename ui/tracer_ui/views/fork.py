@@ -342,11 +342,21 @@ def _with_policies(place: Place, draft: Draft) -> Draft:
 
 
 def _tool_choices(place: Place, draft: Draft) -> tuple[ToolChoice, ...]:
-    """Tools of the run that may change the world, as one does that nobody has declared."""
+    """Tools that may change the world: those that ran and aren't known to be harmless, and those
+    a model was offered and never asked for, of which nothing is known."""
     effects: dict[str, int] = {}
+    known, offered = set[str](), dict[str, None]()
     for step in place.store.steps(place.run.id):
-        if step.kind == "tool" and step.effect not in ("read", "local"):
-            effects[step.name] = effects.get(step.name, 0) + (step.n > place.step.n)
+        if step.kind == "tool":
+            known.add(step.name)
+            if step.effect not in ("read", "local"):
+                effects[step.name] = effects.get(step.name, 0) + (step.n > place.step.n)
+        elif step.kind == "model":
+            names = step.detail.get("tools_offered")
+            offered |= dict.fromkeys(map(str, names if isinstance(names, list) else ()))
+            # A tool that was asked for without ever running is only a form of answer.
+            known |= {name for name in offered if f"{name}(" in step.summary}
+    effects |= {name: 0 for name in offered if name not in known}
     return tuple(
         ToolChoice(
             name,

@@ -125,7 +125,7 @@ def step_page(request: Request) -> Response:
     moved = canonical(request, run, step)
     if moved is not None:
         return moved
-    live = run.status == "running"
+    live = run.status == "running" or site.children.is_running(run.id)
     page = RunPage(
         frame=frame(
             request,
@@ -255,7 +255,7 @@ def _empty_page(request: Request, store: Store, run: Run) -> Response:
             request, run.name, command=f"tracer show {run.id[:8]}", twin=f"/runs/{run.id}.json"
         ),
         head=_head(site, store, run, Outline()),
-        live=run.status == "running",
+        live=run.status == "running" or site.children.is_running(run.id),
     )
     return respond(request, page)
 
