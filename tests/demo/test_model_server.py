@@ -159,16 +159,22 @@ def test_requests_are_served_at_the_same_time() -> None:
 
 
 def test_stop_frees_the_port_and_ends_idle_connections() -> None:
+    before = set(threading.enumerate())  # other tests' servers may be ending still
+
+    def serving() -> bool:
+        mine = set(threading.enumerate()) - before
+        return any("process_request_thread" in thread.name for thread in mine)
+
     server = ModelServer(latency=False).start()
     with chat(server) as client:
         client.chat.completions.create(model="m", messages=ASKED)
         port = int(server.url.rpartition(":")[2])
-        assert any("process_request_thread" in thread.name for thread in threading.enumerate())
+        assert serving()
         server.stop()
     with pytest.raises(RuntimeError, match="isn't running"):
         _ = server.url
     deadline = time.monotonic() + 5
-    while any("process_request_thread" in thread.name for thread in threading.enumerate()):
+    while serving():
         assert time.monotonic() < deadline, "a connection is still being served"
         time.sleep(0.01)
     with ModelServer(port, latency=False) as again:

@@ -1,9 +1,15 @@
 """What tools and requests may do in a re-execution, before and after the fork."""
 
+import asyncio
 import dataclasses
+import gc
 import json
+import os
+import platform
+import subprocess
 import threading
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +20,7 @@ import pytest
 
 import tracer
 from tests.support.agents import Bench, called, said
-from tests.support.servers import Numbered
+from tests.support.servers import Numbered, OddServer
 from tracer import Substitute
 from tracer.demo.conversation import Answer, Call, Conversation
 from tracer.demo.model_server import ModelServer
@@ -270,6 +276,7 @@ def _thread(url: str) -> bytes:
 
 @pytest.mark.parametrize("reach", [_urllib, _thread], ids=lambda f: f.__name__)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_socket_nobody_recorded_is_refused(
     bench: Bench, server: ModelServer, reach: Callable[[str], bytes]
 ) -> None:
@@ -297,6 +304,72 @@ def test_a_socket_nobody_recorded_is_refused(
     assert bench.fork(agent, said("x"), model_call=1).verdict() == (0, None)
     # And the switch is off again.
     assert b"count" in _urllib(server.url)
+    gc.collect()  # nobody closes the sockets that were refused
+
+
+def _by_subprocess() -> None:
+    subprocess.run(["true", "now"], check=True)
+
+
+def _by_shell() -> None:
+    os.system("true now")
+
+
+def _by_asyncio() -> None:
+    async def run() -> None:
+        process = await asyncio.create_subprocess_exec("true", "now")
+        await process.wait()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("reach", [_by_subprocess, _by_shell, _by_asyncio])
+def test_a_process_nobody_recorded_is_refused(
+    bench: Bench, server: ModelServer, reach: Callable[[], None]
+) -> None:
+    shop = Shop(server.url, [])
+
+    @tracer.agent
+    def agent() -> str:
+        platform.platform(), uuid.getnode()
+        shop.ask([{"role": "user", "content": "a"}])
+        reach()
+        return "end"
+
+    agent()
+    code, message = bench.replay(agent).verdict()
+    assert code == 4 and message is not None
+    assert "to start the process `true now`" in message and f"{__file__}:" in message
+    assert bench.fork(agent, said("x"), model_call=1).result == "end"
+    reach()
+
+
+def test_two_servers_on_this_machine_are_not_taken_for_each_other(bench: Bench) -> None:
+    """Their ports may be others in a re-execution, but each stays the one it was."""
+
+    def answering(name: str) -> OddServer:
+        return OddServer(lambda exchange: exchange.reply({"server": name}))
+
+    def make(one: str, two: str) -> Callable[[], list[str]]:
+        @tracer.agent
+        def agent() -> list[str]:
+            return [
+                httpx.post(f"{url}/run", json={"do": "it"}).json()["server"]
+                for url in (one, two, one)
+            ]
+
+        return agent
+
+    with answering("one") as one, answering("two") as two:
+        assert make(one.url, two.url)() == ["one", "two", "one"]
+        moved = bench.replay(make("http://127.0.0.1:7001", "http://localhost:7002"))
+        assert (moved.verdict(), moved.result) == ((0, None), ["one", "two", "one"])
+        swapped = bench.replay(make(two.url, one.url))
+        assert (swapped.verdict(), swapped.result) == ((0, None), ["one", "two", "one"])
+        for wrong in (make(one.url, one.url), make(two.url, two.url)):
+            code, message = bench.replay(wrong).verdict()
+            assert code == 3 and message is not None and "another server" in message
+        assert (one.count, two.count) == (2, 1)
 
 
 def test_after_live_the_same_question_is_reused_and_another_is_asked(

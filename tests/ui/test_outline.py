@@ -80,9 +80,8 @@ def test_a_container_only_inherits_the_error_inside_it() -> None:
     assert not OUTLINE.is_error(OUTLINE[6])
 
 
-def test_names_of_agents_and_sizes() -> None:
+def test_names_of_agents() -> None:
     assert [OUTLINE.agent_name(n) for n in (1, 2, 4, 8, 9)] == ["", "boss", "boss", "helper", ""]
-    assert [OUTLINE.inside(n) for n in (1, 3, 6, 9)] == [7, 1, 2, 0]
 
 
 def test_a_step_that_ended_replaces_itself() -> None:

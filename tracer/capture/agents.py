@@ -12,7 +12,7 @@ from tracer.capture.frames import Frame, Spec, begin_frame, is_cancel, make_call
 from tracer.capture.guard import report
 from tracer.capture.values import Encoded, encode
 from tracer.core.records import RunStatus
-from tracer.errors import ReplayStop, TracerError
+from tracer.errors import CannotReplayError, ReplayStop, TracerError
 
 _registered: dict[str, Callable[..., Any]] = {}
 
@@ -72,7 +72,7 @@ def _open_run(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fram
         entry = function_entry(spec.function, fidelity != "opaque", runtime.runs_started())
         run = runtime.open_run(spec.name, given, entry)
         call = make_call(spec, run.root, args, kwargs)
-    except ReplayStop:
+    except (ReplayStop, CannotReplayError):
         raise
     except Exception as error:
         report("starting a run", error)

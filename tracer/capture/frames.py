@@ -128,9 +128,13 @@ class Frame:
 
     def ended(self, status: str, cause: BaseException | None, **what: Any) -> None:
         """Write the step's end; `cause` is the exception that ended it."""
-        places = self._look() if self._look is not None else ()
+        try:
+            places = self._look() if self._look is not None else []
+        except Exception as error:  # the user's own objects are looked at
+            report("looking at memory", error)
+            places = []
         if places:
-            what["detail"] = {**what.get("detail", {}), "changed": list(places)}
+            what["detail"] = {**what.get("detail", {}), "changed": places}
         self.step.end(status, **what)
 
     def answer(self) -> Any:

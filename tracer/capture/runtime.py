@@ -21,10 +21,12 @@ from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
 from tracer.capture.environment import environment
 from tracer.capture.recorder import StoreRecorder
 from tracer.core.records import JSON, ErrorInfo, RunStatus
+from tracer.errors import CannotReplayError
 from tracer.store.writer import WriteQueue
 from tracer.store.writes import RunEnd, RunStart, Value
 
 FLUSH_SECONDS = 10.0
+REPLAYING = "TRACER_REPLAYING"  # set for the child processes of a re-execution
 
 
 @dataclass(slots=True)
@@ -82,6 +84,12 @@ def outside(what: str) -> None:
     """Something is about to be done for real outside any run: not in a re-execution."""
     if _refuse is not None:
         _refuse(what)
+    elif REPLAYING in os.environ and _template is None and not scope.any_run_active():
+        # An ordinary exception: it travels from a process pool's worker to the agent.
+        raise CannotReplayError(
+            f"{what} runs in a child process of a program that is re-executed, where nothing can "
+            "be answered from the recording: run it in a thread"
+        )
 
 
 def runs_started() -> int:

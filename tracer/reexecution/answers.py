@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from tracer.capture.boundary import (
     Answer,
@@ -102,6 +103,11 @@ class Answers:
         if reply is None or reply.status == 0:
             return None
         return HttpReply(reply.status, reply.headers, b"".join(reply.chunks))
+
+    def server(self, step: Step) -> str | None:
+        """Host and port that a recorded request went to."""
+        request = self._store.request(step)
+        return None if request is None else urlsplit(request.url).netloc
 
     def asked(self, step: Step) -> Any:
         """What a recorded step asked, as JSON."""

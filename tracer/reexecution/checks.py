@@ -179,14 +179,15 @@ def served_warnings(steps: list[Step], fork: Step | None) -> list[str]:
         places = step.detail.get("changed")
         if isinstance(places, list) and places:
             remedy = "declare effect='local'" if step.kind == "tool" else "return it instead"
+            what = f"changed {', '.join(map(str, places[:3]))} in memory"
             found.append(
-                f"step {step.n} ({step.kind} {step.name}) changed {', '.join(map(str, places[:3]))} "
-                f"in memory; answered from the recording it doesn't run, so that is missing: {remedy}"
+                f"step {step.n} ({step.kind} {step.name}) {what}; answered from the recording it "
+                f"doesn't run, so that is missing: {remedy}"
             )
         if step.fidelity == "lossy":
             found.append(
-                f"step {step.n} ({step.kind} {step.name}) returned an instance of a subclass, which "
-                "comes back as its base class: return plain data or a dataclass"
+                f"step {step.n} ({step.kind} {step.name}) returned an instance of a subclass, "
+                "which comes back as its base class: return plain data or a dataclass"
             )
     return found
 

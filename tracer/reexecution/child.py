@@ -74,8 +74,13 @@ class Session:
             ask_on_terminal() if sys.stdin is not None and sys.stdin.isatty() else None,
         )
         handler = Answerer(Tape(steps), Answers(self.store), rules)
-        handler.on_live = lambda: tripwire.set_wire(None)
+        handler.on_live = self._go_live
         return handler
+
+    def _go_live(self) -> None:
+        """Behind the fork point, what the program does outside any step is done."""
+        tripwire.set_wire(None)
+        os.environ.pop(runtime.REPLAYING, None)
 
     def _make_template(self) -> runtime.Template:
         given = self.given
@@ -127,6 +132,8 @@ class Session:
         for name in self._keys_wanted():
             if not os.environ.get(name):
                 os.environ[name] = DUMMY_KEY
+        # Processes that the program starts by other means than those refused know of it by this.
+        os.environ[runtime.REPLAYING] = "1"
         tripwire.set_wire(self._refuse)
         runtime.install()
 

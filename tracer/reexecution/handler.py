@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
@@ -60,6 +61,8 @@ class Answerer:
         self._stop: ReplayStop | None = None
         self._stopped_at = 0.0
         self._ignored = 0
+        self._servers: dict[str | None, str] = {}
+        self._servers_now: dict[str, str | None] = {}
         self._splitter = BodySplitter()
         self._lock = threading.RLock()
         self.gate = Gate(self._points())
@@ -145,6 +148,7 @@ class Answerer:
             return self._missed(call, match, fingerprint)
         step = match.step
         assert step is not None
+        self._check_server(call, step)
         fork = self.rules.fork
         if fork is not None and step.id == fork.id:
             return self._substituted(call, step, fingerprint)
@@ -153,6 +157,19 @@ class Answerer:
             self._report_move(match, step, call)
             return self._serve(call, step, fingerprint)
         return self._after(call, step, fingerprint, same_place=match.how == "exact")
+
+    def _check_server(self, call: Call, step: Step) -> None:
+        """Ports on this machine are no part of a question, because they vary; but two servers
+        there must not be taken for each other."""
+        if call.kind != "http" or call.request is None:
+            return
+        recorded, now = self.answers.server(step), urlsplit(call.request.url).netloc
+        known = self._servers.setdefault(recorded, now), self._servers_now.setdefault(now, recorded)
+        if known == (now, recorded):
+            return
+        what = f"step {step.n} ({step.kind} {step.name}) asks another server than before: {now}"
+        self.divergences.append(Divergence("changed_request", what, step.n, step.id))
+        raise self.stop(DivergenceStop(what))
 
     def _serve(self, call: Call, step: Step, fingerprint: str) -> Decision:
         """Answer from the tape, or run again what encloses the fork or changes only memory."""

@@ -148,6 +148,7 @@ def _offline(session: Session) -> Any:
         yield
     finally:
         tripwire.set_wire(None)
+        os.environ.pop(runtime.REPLAYING, None)
         runtime.expect(None)
         for name, value in before.items():
             if value is None:

@@ -28,6 +28,7 @@ from tracer.reexecution.checks import (
     check_entry,
     check_substitute,
     fork_step,
+    served_warnings,
 )
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.substitute import Substitute

@@ -1,4 +1,5 @@
-"""Offline means offline: while it is set, no socket of this process reaches another machine.
+"""Offline means offline: while it is set, no socket of this process reaches another machine, and
+the user's own code starts no process.
 
 An audit hook sees every connection that Python's socket module makes, whatever library or thread
 asks for it, also those nobody patched. It can't be removed, so it looks at a switch.
@@ -10,13 +11,15 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tracer.capture.callsite import callsite
+from tracer.capture.callsite import callsite, is_user_file
 
 Refuse = Callable[[str], None]
 
 _refuse: Refuse | None = None
 _installed = False
 _passing = threading.local()
+_PROCESSES = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})
+_CURIOUS = ("/platform.py", "/uuid.py", "/ctypes/util.py", "/distro/distro.py", "/webbrowser.py")
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", ""})
 
 
@@ -32,11 +35,11 @@ def set_wire(refuse: Refuse | None) -> None:
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     refuse = _refuse
-    if refuse is None or not event.startswith("socket."):
+    if refuse is None or not event.startswith(("socket.", "subprocess.", "os.")):
         return
     if getattr(_passing, "now", False):
         return
-    tried = _tried(event, args)
+    tried = _started(event, args) if event in _PROCESSES else _tried(event, args)
     if tried is None:
         return
     _passing.now = True  # what the refusal does to report itself is not looked at again
@@ -62,6 +65,26 @@ def _tried(event: str, args: tuple[Any, ...]) -> str | None:
             return None
         return None if _is_number(host) else f"a look-up of the host name {host}"
     return None
+
+
+def _started(event: str, args: tuple[Any, ...]) -> str | None:
+    """The process that user code starts; None for what libraries do to look around."""
+    frame: Any = sys._getframe(2)
+    while frame is not None and not is_user_file(frame.f_code.co_filename):
+        name = frame.f_code.co_filename
+        # While a module is imported, and in modules that ask the system about itself.
+        if name.startswith("<frozen importlib") or name.endswith(_CURIOUS):
+            return None
+        frame = frame.f_back
+    if frame is None:
+        return None
+    words = args[1] if event == "subprocess.Popen" and len(args) > 1 else args[0]
+    shown = words if isinstance(words, list | tuple) else [words]
+    return f"to start the process `{' '.join(_text(word) for word in shown)[:200]}`"
+
+
+def _text(word: Any) -> str:
+    return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
 
 
 def _address(address: Any) -> str:

@@ -27,6 +27,7 @@ class Room:
 
     @property
     def full(self) -> bool:
+        """Whether nothing more fits but first words."""
         return self.chars <= 0 or self.lines <= 0
 
 

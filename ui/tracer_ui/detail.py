@@ -10,30 +10,25 @@ from typing import Any
 from tracer_ui import stepviews
 from tracer_ui.api import (
     ErrorInfo,
-    ModelRequest,
     NotFoundError,
     Run,
     Step,
     Store,
-    asked,
     said,
     value,
 )
 from tracer_ui.blocks import Block, Room, text_block, value_block
-from tracer_ui.delta import delta, is_echo
 from tracer_ui.formats import clock, iso
-from tracer_ui.jsonlines import JsonBlock, clip, json_block
+from tracer_ui.jsonlines import clip
 from tracer_ui.messages import (
     Argument,
-    MessageView,
     argument_views,
-    message_views,
     parts_of,
 )
+from tracer_ui.modelviews import ModelView, asked_for, model_view
 from tracer_ui.outline import Outline
 from tracer_ui.tracebacks import Fold, folds
 
-_CANDIDATES = 8  # earlier model calls looked at for the longest shared history
 FORKABLE = ("model", "tool", "step")
 
 
@@ -45,37 +40,6 @@ class ErrorView:
     name: str
     message: Block
     folds: tuple[Fold, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolOffered:
-    """A tool the model could have called."""
-
-    name: str
-    description: str
-    called: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ModelView:
-    """A model call: its answer, what its request added, what it could call.
-
-    `fresh` follow `earlier` unchanged messages of the call at step `previous`; those with an
-    index in `echoes` only hand an answer back. `gone` messages of that call were dropped.
-    """
-
-    answer: tuple[MessageView, ...]
-    known: bool
-    fresh: tuple[MessageView, ...]
-    echoes: frozenset[int]
-    left_out: int
-    earlier: int
-    gone: int
-    previous: int | None
-    history: tuple[MessageView, ...]
-    tools: tuple[ToolOffered, ...]
-    parameters: JsonBlock | None
-    ran: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +99,7 @@ def step_detail(
     """
     room = Room()
     error = None if step.error is None else error_view(step.error, room)
-    model = _model(store, step, outline, room, history) if step.kind == "model" else None
+    model = model_view(store, step, outline, room, history) if step.kind == "model" else None
     http = _http(store, step, room) if step.kind == "http" else None
     function = None if model or http is not None else _function(store, step, outline, room)
     node = outline[step.n]
@@ -147,7 +111,7 @@ def step_detail(
         kind=step.kind,
         letter=stepviews.LETTERS[step.kind],
         word=stepviews.WORDS[step.kind],
-        title=stepviews.title(step, outline.agent_name(step.n), _calls(model)),
+        title=stepviews.title(step, outline.agent_name(step.n), asked_for(model)),
         status=step.status,
         failed=outline.is_error(node),
         source=stepviews.SOURCE_WORDS[step.source] if reexecuted else "",
@@ -180,13 +144,6 @@ def error_view(error: ErrorInfo, room: Room) -> ErrorView:
     )
 
 
-def _calls(model: ModelView | None) -> list[str]:
-    """Names of the tools an answer asks for, each once."""
-    answers = model.answer if model is not None else ()
-    named = [p.call.name for answer in answers for p in answer.parts if p.call is not None]
-    return list(dict.fromkeys(named))
-
-
 def _about(step: Step) -> tuple[tuple[str, str], ...]:
     detail = step.detail
     reasons = detail.get("finish_reasons")
@@ -206,83 +163,6 @@ def _about(step: Step) -> tuple[tuple[str, str], ...]:
 
 def _touched(effects: Any) -> str | None:
     return ", ".join(map(str, effects[:10])) if isinstance(effects, list) and effects else None
-
-
-def _model(store: Store, step: Step, outline: Outline, room: Room, history: bool) -> ModelView:
-    answer = said(store, step)
-    views = message_views(answer, room, "out")
-    request = asked(store, step)
-    called = {part.get("name") for message in answer for part in parts_of(message)}
-    ran = _ran(outline, step.n)
-    if request is None:
-        return ModelView(views, False, (), frozenset(), 0, 0, 0, None, (), (), None, ran)
-    previous, before = _previous(store, step, outline)
-    change = delta(before.messages if before else (), request.messages)
-    answers = said(store, previous) if previous else []
-    fresh = message_views(request.messages, room, "in", chosen=change.new)
-    echoes = frozenset(i for i in change.new if is_echo(request.messages[i], answers))
-    kept = change.kept if history else ()
-    shown = message_views(request.messages, room, "in", chosen=kept)
-    return ModelView(
-        answer=views,
-        known=True,
-        fresh=fresh,
-        echoes=echoes,
-        left_out=len(change.new) - len(fresh),
-        earlier=len(change.kept),
-        gone=change.gone,
-        previous=previous.n if previous else None,
-        history=shown,
-        tools=_tools(request, called),
-        parameters=json_block(request.parameters, 60) if request.parameters else None,
-        ran=ran,
-    )
-
-
-def _previous(
-    store: Store, step: Step, outline: Outline
-) -> tuple[Step | None, ModelRequest | None]:
-    """The earlier call of the same agent that shares the longest history.
-
-    The one just before may belong to another conversation: agents call models in parallel.
-    """
-    best: Step | None = None
-    most = -1
-    n: int | None = step.n
-    for _ in range(_CANDIDATES):
-        n = outline.go("previous-model", n) if n is not None else None
-        if n is None:
-            break
-        candidate = store.step(step.run_id, n)
-        shared = store.shared_messages(candidate, step)
-        if shared > most:
-            best, most = candidate, shared
-    return best, None if best is None else asked(store, best)
-
-
-def _tools(request: ModelRequest, called: set[Any]) -> tuple[ToolOffered, ...]:
-    return tuple(
-        ToolOffered(
-            clip(str(tool.get("name") or tool.get("type") or "?"), 120),
-            clip(" ".join(str(tool.get("description") or "").split()), 200),
-            tool.get("name") in called,
-        )
-        for tool in request.tools[:100]
-    )
-
-
-def _ran(outline: Outline, n: int) -> dict[str, int]:
-    """Tool name -> the step that executed it, for the calls of the answer at step `n`."""
-    found: dict[str, int] = {}
-    end = outline.go("next-model", n) or outline.last + 1
-    here = outline[n]
-    m = outline.go("next", n)
-    while m is not None and m < end and m < n + 200:
-        node = outline[m]
-        if node.kind == "tool" and node.agent == here.agent:
-            found.setdefault(node.name, m)
-        m = outline.go("next", m)
-    return found
 
 
 def _function(store: Store, step: Step, outline: Outline, room: Room) -> FunctionView:

@@ -56,6 +56,7 @@ class Forked:
 
     @property
     def blocked(self) -> bool:
+        """Whether something must be mended before it can run."""
         return any(problem.blocks for problem in self.problems)
 
 

@@ -69,6 +69,7 @@ class Message:
     id: str = ""
 
     def encode(self) -> bytes:
+        """The bytes of the event."""
         lines = [f"id: {self.id}"] if self.id else []
         if self.event:
             lines.append(f"event: {self.event}")

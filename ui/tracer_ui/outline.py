@@ -80,16 +80,15 @@ class Outline:
 
     @property
     def first(self) -> int:
+        """The lowest number, 0 for a run without steps."""
         return self._order[0] if self._order else 0
 
     def is_error(self, node: Node) -> bool:
         """A failure where it happened: containers only inherit what failed inside them."""
         return node.status == "error" and node.n not in self._failing_parents
 
-    def count(self, kind: str) -> int:
-        return sum(node.kind == kind for node in self)
-
     def errors(self) -> list[int]:
+        """Where something failed, in order."""
         return [node.n for node in self if self.is_error(node)]
 
     def running(self) -> list[int]:
@@ -100,17 +99,6 @@ class Outline:
         """Name of the agent a step belongs to, "" for none."""
         agent = self._nodes[n].agent
         return self._nodes[agent].name if agent else ""
-
-    def inside(self, n: int) -> int:
-        """How many steps lie inside step `n`."""
-        depth = self._nodes[n].depth
-        below = {n}
-        for node in self._after(n):
-            if node.parent in below:
-                below.add(node.n)
-            elif node.depth <= depth and not node.parent:
-                break
-        return len(below) - 1
 
     def go(self, command: str, n: int) -> int | None:
         """Where a stepping command leads from step `n`; None = the recording ends there."""

@@ -14,7 +14,10 @@ MAX_DEPTH = 6
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run of the list. `depth` > 0: a fork or replay, under its parent."""
+    """One run of the list. `depth` > 0: a fork or replay, under its parent.
+
+    `reason` is what the person who forked it gave as one.
+    """
 
     id: str
     depth: int
@@ -27,6 +30,7 @@ class RunRow:
     came: str
     error: str
     lineage: str
+    reason: str
     steps: int
     duration: str
     tokens: int | None
@@ -49,6 +53,7 @@ def run_row(run: Run, depth: int = 0) -> RunRow:
         came=clip(run.output_text, 120),
         error=clip(" ".join(failure[:400].split()), 120),
         lineage=fork_words(run),
+        reason=clip(str((run.fork or {}).get("reason") or ""), 200),
         steps=run.steps,
         duration=duration(run.duration_ms),
         tokens=total_tokens(run),

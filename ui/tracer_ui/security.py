@@ -83,6 +83,7 @@ class Access:
         return None
 
     def is_token(self, given: str) -> bool:
+        """Whether a text is the token; takes as long for any text."""
         return _equal(given, self.token)
 
     def _has_cookie(self, headers: Headers) -> bool:

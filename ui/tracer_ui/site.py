@@ -28,10 +28,12 @@ class Children:
         self._lock = threading.Lock()
 
     def add(self, child: Child) -> None:
+        """Keep a child that was just started."""
         with self._lock:
             self._children[child.run_id] = child
 
     def get(self, run_id: str) -> Child | None:
+        """The child that records a run, None for runs not started here."""
         with self._lock:
             return self._children.get(run_id)
 
@@ -41,6 +43,7 @@ class Children:
         return None if child is None else child.poll()
 
     def is_running(self, run_id: str) -> bool:
+        """Whether a run was started here and its process still lives."""
         child = self.get(run_id)
         return child is not None and child.poll() is None
 
