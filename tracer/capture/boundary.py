@@ -96,20 +96,24 @@ Answer = ValueAnswer | ErrorAnswer | HttpAnswer | CancelledAnswer
 
 class Document:
     """A conversation as a JSON document `{"messages": [...], other arguments}`, put together when
-    its bytes are first needed: usually on the writer's thread.
+    its bytes are first needed: usually on the writer's thread. `copies` are exact copies of the
+    arguments, by name, where there are any; they must not be changed.
     """
 
-    __slots__ = ("_joined", "_messages", "_others")
+    __slots__ = ("_joined", "_messages", "_others", "copies")
 
-    def __init__(self, messages: list[Encoded], others: dict[str, Encoded]) -> None:
+    def __init__(
+        self, messages: list[Encoded], others: dict[str, Encoded], copies: dict[str, Any]
+    ) -> None:
         self._messages = messages
         self._others = others
+        self.copies = copies
         self._joined: bytes | None = None
 
     @classmethod
     def of(cls, data: bytes) -> "Document":
         """A document that is known already."""
-        document = cls([], {})
+        document = cls([], {}, {})
         document._joined = data
         return document
 
@@ -141,6 +145,13 @@ class Call:
     def input(self) -> bytes | None:
         """Tagged JSON of the arguments (functions)."""
         return None if self.given is None else self.given.data
+
+    @property
+    def copies(self) -> dict[str, Any]:
+        """Exact copies of the arguments, by name, where there are any. Not to be changed."""
+        if self.document is not None:
+            return self.document.copies
+        return self.given.tree if self.given is not None and self.given.plain else {}
 
 
 @dataclass(frozen=True, slots=True)

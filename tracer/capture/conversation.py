@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tracer.capture.boundary import Document
-from tracer.capture.values import Encoded, encode_watched
+from tracer.capture.values import Encoded, encode_watched, encode_whole
 
 _REMEMBERED = 4
 _MOST_OTHERS = 16
@@ -42,17 +42,19 @@ class _Kept:
     copies: list[Any] = field(default_factory=list)
     encoded: list[Encoded] = field(default_factory=list)
     marks: dict[int, bytes] = field(default_factory=dict)
+    odd: bool = False  # not all of the copies are one
 
     def start(self, count: int) -> "_Kept":
         """The first `count` messages."""
         marks = {at: mark for at, mark in self.marks.items() if at < count}
-        return _Kept(self.copies[:count], self.encoded[:count], marks)
+        return _Kept(self.copies[:count], self.encoded[:count], marks, self.odd)
 
     def add(self, message: Any) -> None:
-        made, copy, numbers = encode_watched(message)
+        made, numbers = encode_watched(message)
         if numbers:
             self.marks[len(self.copies)] = _mark(message)
-        self.copies.append(_ODD if copy is None else copy)
+        self.odd = self.odd or not made.plain
+        self.copies.append(made.tree if made.plain else _ODD)
         self.encoded.append(made)
 
     def shared(self, messages: list[Any]) -> int:
@@ -84,9 +86,13 @@ class Snapshots:
         if name is None:
             return None
         others = {key: _other(value) for key, value in arguments.items() if key != name}
-        return Document(self._messages(arguments[name]), others)
+        kept = self._keep(arguments[name])
+        copies = {key: made.tree for key, made in others.items() if made.plain}
+        if not kept.odd:
+            copies[name] = kept.copies
+        return Document(kept.encoded, others, copies)
 
-    def _messages(self, messages: list[Any]) -> list[Encoded]:
+    def _keep(self, messages: list[Any]) -> _Kept:
         before, shared = self._longest(messages)
         # Never changed once it is kept: another thread may be reading it.
         now = _Kept() if before is None else before.start(shared)
@@ -94,7 +100,7 @@ class Snapshots:
             now.add(message)
         others = [kept for kept in self._kept if kept is not before or shared < len(kept.copies)]
         self._kept = [*others[1 - _REMEMBERED :], now]
-        return now.encoded
+        return now
 
     def _longest(self, messages: list[Any]) -> tuple[_Kept | None, int]:
         best: _Kept | None = None
@@ -116,12 +122,12 @@ def _other(value: Any) -> Encoded:
     """An argument that usually stays what it is, like the tools offered."""
     mark = _mark(value) if type(value) in (list, dict) else b""
     if not _SHORTEST_OTHER <= len(mark) <= _LONGEST_OTHER:
-        return encode_watched(value)[0]
+        return encode_whole(value)
     known = _others.get(mark)
     if known is not None:
         return known
-    made, copy, _ = encode_watched(value)
-    if copy is not None:
+    made = encode_whole(value)
+    if made.plain:
         _others[mark] = made
         if len(_others) > _MOST_OTHERS:
             with contextlib.suppress(KeyError):  # another thread was here

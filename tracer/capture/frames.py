@@ -22,7 +22,7 @@ from tracer.capture.conversation import Snapshots
 from tracer.capture.exceptions import error_info, error_state, is_cancel, make_exception
 from tracer.capture.functions import Parameters, fidelity_of
 from tracer.capture.guard import report
-from tracer.capture.memory import Watch, changed
+from tracer.capture.memory import Watch, altered, changed
 from tracer.capture.rebuild import rebuild, return_annotation
 from tracer.capture.values import Encoded, encode_whole
 from tracer.capture.yields import Items, Playback
@@ -70,8 +70,11 @@ class Frame:
             return
         named = self.spec.parameters.by_name(args, kwargs)
         first = args[0] if args else None
-        before = watch.look(named, first)
-        self._look = lambda: changed(before, watch.look(named, first))
+        # Of plain arguments the recording holds copies: comparing is cheaper than looking twice.
+        copies = self.step.call.copies
+        others = {name: value for name, value in named.items() if name not in copies}
+        before = watch.look(others, first)
+        self._look = lambda: altered(copies, named) + changed(before, watch.look(others, first))
 
     def enter(self) -> None:
         """Make the step's scope current for code that runs now in this context."""

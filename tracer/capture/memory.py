@@ -6,7 +6,8 @@ few levels deep; what other functions change on its behalf is not seen.
 """
 
 import dis
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
@@ -24,37 +25,38 @@ class Watch:
         self._bound = bound  # "self" or "cls", when the first parameter is that
         code: CodeType | None = getattr(function, "__code__", None)
         self._globals: dict[str, Any] = getattr(function, "__globals__", {})
-        self._cells = tuple(getattr(function, "__closure__", None) or ())
-        self._free = code.co_freevars if code is not None else ()
-        self._read = tuple(code.co_names) if code is not None else ()
-        self._written = frozenset(_stored_globals(code)) if code is not None else frozenset()
+        cells = getattr(function, "__closure__", None) or ()
+        self._cells = tuple(zip(code.co_freevars if code is not None else (), cells, strict=False))
+        self._names, self._written = _globals_of(code) if code is not None else ((), ())
 
     def look(self, named: dict[str, Any], first: Any) -> dict[str, int]:
         """A mark of each place; `named` are the arguments, `first` the object of a method."""
-        return {
-            place: _mark(value, [_MOST_ITEMS], 0)
-            for (place, value), _ in zip(
-                self._places(named, first), range(_MOST_PLACES), strict=False
-            )
+        places: dict[str, Any] = {
+            f"its argument {name}": value
+            for name, value in named.items()
+            if isinstance(value, _CONTAINERS)
         }
-
-    def _places(self, named: dict[str, Any], first: Any) -> Iterator[tuple[str, Any]]:
-        for name, value in named.items():
-            if isinstance(value, _CONTAINERS):
-                yield f"its argument {name}", value
         if self._bound is not None:
             for name, value in list(getattr(first, "__dict__", {}).items()):
                 if not name.startswith("__"):
-                    yield f"{self._bound}.{name}", value
-        for name, cell in zip(self._free, self._cells, strict=False):
+                    places[f"{self._bound}.{name}"] = value
+        for name, cell in self._cells:
             try:
-                yield name, cell.cell_contents
+                places[name] = cell.cell_contents
             except ValueError:  # not set yet
                 continue
-        for name in self._read:
+        for name in self._names:
             value = self._globals.get(name)
             if isinstance(value, _CONTAINERS) or name in self._written:
-                yield name, value
+                places[name] = value
+        if len(places) > _MOST_PLACES:
+            places = dict(itertools.islice(places.items(), _MOST_PLACES))
+        return {place: _mark(value, [_MOST_ITEMS], 0) for place, value in places.items()}
+
+
+def altered(copies: dict[str, Any], named: dict[str, Any]) -> list[str]:
+    """The arguments that aren't equal any more to the copies made of them."""
+    return [f"its argument {name}" for name, copy in copies.items() if copy != named[name]]
 
 
 def changed(before: dict[str, int], after: dict[str, int]) -> list[str]:
@@ -62,10 +64,15 @@ def changed(before: dict[str, int], after: dict[str, int]) -> list[str]:
     return [place for place, mark in after.items() if before.get(place) != mark]
 
 
-def _stored_globals(code: CodeType) -> Iterator[str]:
+def _globals_of(code: CodeType) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The global names that a function's own code reads or writes, and those that it writes."""
+    used: dict[str, set[str]] = {"LOAD_GLOBAL": set(), "STORE_GLOBAL": set()}
     for instruction in dis.get_instructions(code):
-        if instruction.opname == "STORE_GLOBAL":
-            yield str(instruction.argval)
+        if instruction.opname in used:
+            used[instruction.opname].add(str(instruction.argval))
+    read, written = used["LOAD_GLOBAL"], used["STORE_GLOBAL"]
+    names = tuple(name for name in code.co_names if name in read | written)
+    return names, tuple(name for name in names if name in written)
 
 
 def _mark(value: Any, left: list[int], depth: int) -> int:

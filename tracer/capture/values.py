@@ -171,9 +171,10 @@ class Encoded:
 
     What was read of the value is kept as a tree of its own; the bytes are made of it when they
     are first asked for: usually on the writer's thread. `size` is roughly how many they will be.
+    `plain`: the tree is an exact copy of the value. Trees must not be changed.
     """
 
-    __slots__ = ("_data", "_tree", "degraded", "fidelity", "size")
+    __slots__ = ("_data", "degraded", "fidelity", "plain", "size", "tree")
 
     def __init__(
         self,
@@ -182,10 +183,12 @@ class Encoded:
         degraded: bool = False,
         *,
         tree: Any = None,
+        plain: bool = False,
         size: int = 0,
     ) -> None:
         self._data = data
-        self._tree = tree  # read only as long as there are no bytes
+        self.tree = tree
+        self.plain = plain
         self.fidelity: Fidelity = fidelity
         self.degraded = degraded
         self.size = size if data is None else len(data)
@@ -195,7 +198,7 @@ class Encoded:
         """The UTF-8 text."""
         if self._data is None:
             # Two threads may both do this, and find the same.
-            text = _DUMPS(self._tree)
+            text = _DUMPS(self.tree)
             self._data = text.encode("utf-8", "surrogatepass")
         return self._data
 
@@ -205,24 +208,22 @@ def encode_whole(value: Any) -> Encoded:
     return encode_watched(value)[0]
 
 
-def encode_watched(value: Any) -> tuple[Encoded, Any, bool]:
-    """A value, its tree if that is an exact copy (else None), and whether numbers are in it.
-
-    The tree must not be changed.
-    """
+def encode_watched(value: Any) -> tuple[Encoded, bool]:
+    """`encode_whole`, and whether numbers are in the value when it is plain."""
     try:
         try:
             copier = Copier()
             tree = copier.copy(value)
-            return Encoded(None, "exact", tree=tree, size=copier.size), tree, copier.numbers
+            made = Encoded(None, "exact", tree=tree, plain=True, size=copier.size)
+            return made, copier.numbers
         except NotPlain:
             encoder = _Encoder()
             tree = encoder.encode(value)
             fidelity, degraded, size = encoder.fidelity, encoder.degraded, encoder.size
-            return Encoded(None, fidelity, degraded, tree=tree, size=size), None, False
+            return Encoded(None, fidelity, degraded, tree=tree, size=size), False
     except Exception:  # mutated while being read by another thread, a hostile __getattr__, ...
         fallback = {"$t": "opaque", "c": type(value).__qualname__, "v": "<could not be read>"}
-        return Encoded(json.dumps(fallback).encode(), "opaque"), None, False
+        return Encoded(json.dumps(fallback).encode(), "opaque"), False
 
 
 def encode(value: Any) -> tuple[bytes, Fidelity]:

@@ -6,28 +6,26 @@ the substitute is given. After it, what equals the recording is reused, models a
 with their own inner steps served.
 """
 
-import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
 from tracer.core.chain import BodySplitter
-from tracer.core.records import Slot, Step
+from tracer.core.records import Step
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
 from tracer.reexecution.answers import Answers
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
 from tracer.reexecution.gate import Gate, pause
 from tracer.reexecution.policy import Policies, Policy
 from tracer.reexecution.substitute import Substitute
-from tracer.reexecution.tape import Match, Tape, is_inside
+from tracer.reexecution.tape import Match, Tape, is_inside, point_of, points_of, same_branch
 
 After = Literal["live", "recorded", "ask"]
-_TASK = re.compile(r"(?<![^/])t\d+(?![^/])")
 _AGAIN = Decision(source="recorded")
 # An agent that catches even BaseException in a loop is ended from outside after this.
 PATIENCE_STEPS = 100
@@ -187,7 +185,7 @@ class Answerer:
         inside = self.tape.inside(step)
         for inner in inside:
             self.tape.use(inner)
-        self.gate.skip(s for inner in inside for s in _sequences(inner))
+        self.gate.skip(s for inner in inside for s in points_of(inner))
         try:
             answer = self.answers.recorded(step, lambda how: self._differs(step, how))
         except SetupStop as stop:
@@ -195,7 +193,7 @@ class Answerer:
         return Decision(answer, "recorded", step.id, fingerprint=fingerprint, ticket=step)
 
     def _reentered(self, step: Step, fingerprint: str) -> Decision:
-        self.gate.skip(_sequences(step))
+        self.gate.skip(points_of(step))
         return Decision(
             source="live", matched_step=step.id, fingerprint=fingerprint, detail={"reentered": True}
         )
@@ -229,7 +227,7 @@ class Answerer:
         return changed(match.step, call.name, old, new, call.callsite)
 
     def _report_move(self, match: Match, step: Step, call: Call) -> None:
-        if match.how in ("shifted", "moved") and not _same_branch(step.slot, call.slot):
+        if match.how in ("shifted", "moved") and not same_branch(step.slot, call.slot):
             self.divergences.append(reordered(step, match.how))
 
     def _differs(self, step: Step, how: str) -> None:
@@ -319,7 +317,7 @@ class Answerer:
         self.check()
         step = decision.ticket
         if isinstance(step, Step):
-            self.gate.wait(_sequence(step, point))
+            self.gate.wait(point_of(step, point))
             self.check()
 
     async def wait_async(self, decision: Decision, point: str) -> None:
@@ -327,9 +325,9 @@ class Answerer:
         step = decision.ticket
         if isinstance(step, Step):
             try:
-                await self.gate.wait_async(_sequence(step, point))
+                await self.gate.wait_async(point_of(step, point))
             except BaseException:  # cancelled here, earlier than in the recording
-                self.gate.skip(_sequences(step))
+                self.gate.skip(points_of(step))
                 raise
             self.check()
 
@@ -350,7 +348,7 @@ class Answerer:
     def let_go(self, decision: Decision) -> None:
         """A stream was closed early: whoever waits for its end need not."""
         if isinstance(decision.ticket, Step):
-            self.gate.skip(_sequences(decision.ticket))
+            self.gate.skip(points_of(decision.ticket))
 
     def cannot(self, sentence: str) -> ReplayStop:
         """An answer can't be given."""
@@ -364,14 +362,6 @@ class Answerer:
                 if fork is None or step.start_seq <= fork.start_seq:
                     self.divergences.append(missing(step))
         return self.divergences
-
-
-def _same_branch(recorded: Slot, asked: Slot) -> bool:
-    """Whether two slots differ only in the number of a task: `as_completed` and `wait` start
-    their tasks in no fixed order, and equal questions there are interchangeable."""
-    if recorded.ordinal != asked.ordinal:
-        return False
-    return _TASK.sub("t", recorded.path) == _TASK.sub("t", asked.path)
 
 
 def _policy_name(call: Call) -> str:
@@ -388,14 +378,3 @@ def _refuse_dummy_key(call: Call, answerer: Answerer) -> None:
                 "ANTHROPIC_API_KEY or what your provider uses, and fork again"
             )
         )
-
-
-def _sequences(step: Step) -> list[Any]:
-    return [step.start_seq, step.detail.get("reply_seq"), step.end_seq]
-
-
-def _sequence(step: Step, point: str) -> int | None:
-    reply = step.detail.get("reply_seq")
-    if point == "reply" and isinstance(reply, int):
-        return reply
-    return step.end_seq

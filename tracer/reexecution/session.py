@@ -248,6 +248,8 @@ def start(plan: Plan, *, output: Output = "inherit") -> Child:
             command,
             cwd=_folder_of(plan),
             env=_environment(plan),
+            # Who can't see the program's output can't answer its questions either.
+            stdin=None if output == "inherit" else subprocess.DEVNULL,
             stdout=targets[output],
             stderr=subprocess.DEVNULL if output == "discard" else None,
             start_new_session=True,

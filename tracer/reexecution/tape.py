@@ -5,6 +5,7 @@ reported: same path and fingerprint a few places off (`shifted`), or the one unu
 fingerprint anywhere (`moved`). Everything else is a miss, explained against what stood there.
 """
 
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from typing import Literal
 from tracer.core.records import Slot, Step
 
 SHIFT = 8
+_TASK = re.compile(r"(?<![^/])t\d+(?![^/])")
 MATCHED_KINDS = ("model", "tool", "http", "step")
 
 
@@ -119,3 +121,24 @@ def _has_ancestor(step: Step, ids: set[str], parents: dict[str, str | None]) -> 
             return True
         parent = parents.get(parent)
     return False
+
+
+def same_branch(recorded: Slot, asked: Slot) -> bool:
+    """Whether two slots differ only in the number of a task: `as_completed` and `wait` start
+    their tasks in no fixed order, and equal questions there are interchangeable."""
+    if recorded.ordinal != asked.ordinal:
+        return False
+    return _TASK.sub("t", recorded.path) == _TASK.sub("t", asked.path)
+
+
+def points_of(step: Step) -> list[int | None]:
+    """The sequence numbers of a step: its start, the arrival of its reply, its end."""
+    return [step.start_seq, step.detail.get("reply_seq"), step.end_seq]
+
+
+def point_of(step: Step, point: str) -> int | None:
+    """The sequence number of "reply" (before the answer is given) or "end" (it was read)."""
+    reply = step.detail.get("reply_seq")
+    if point == "reply" and isinstance(reply, int):
+        return reply
+    return step.end_seq
