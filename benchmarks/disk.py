@@ -39,7 +39,7 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Row]:
         f"at {short:,} steps",
     )
     yield compared(
-        f"database at {long:,} steps",
+        f"database instead of whole requests, at {long:,} steps",
         unit,
         [(stored[long] / long, naive[long] / long)],
         "whole requests, zlib",

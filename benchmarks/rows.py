@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+_SIGNS = {"ratio": "x", "value": "", "more": " more"}
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -19,7 +21,7 @@ class Target:
     aim: float | None = None
 
     def __str__(self) -> str:
-        sign = {"ratio": "x", "value": "", "more": " more"}[self.of]
+        sign = _SIGNS[self.of]
         aim = "" if self.aim is None else f" (aim {self.aim:g}{sign})"
         return f"≤ {self.limit:g}{sign}{aim}"
 
@@ -47,12 +49,21 @@ class Row:
         """Whether the target is kept; None without one."""
         if self.target is None:
             return None
-        measured = {
-            "ratio": self.ratio,
-            "value": self.value,
-            "more": self.value - self.other,
-        }[self.target.of]
-        return measured <= self.target.limit
+        return self._measured(self.target) <= self.target.limit
+
+    def shortfall(self) -> str:
+        """What was measured and what it should be at most; "" without a target."""
+        if self.target is None:
+            return ""
+        sign = {"ratio": "x", "value": f" {self.unit}", "more": f" {self.unit} more"}[
+            self.target.of
+        ]
+        measured = self._measured(self.target)
+        return f"{measured:.2f}{sign}, at most {self.target.limit:g}{sign}"
+
+    def _measured(self, target: Target) -> float:
+        more = self.value - self.other
+        return {"ratio": self.ratio, "value": self.value, "more": more}[target.of]
 
     def as_json(self) -> dict[str, Any]:
         target = self.target

@@ -38,7 +38,7 @@ def as_text(rows: Sequence[tuple[str, Row]], *, quick: bool) -> str:
     text.append("")
     text += [f"[{at}] against {other}" for at, other in enumerate(against, 1)]
     text.append(f"{_machine()}; spread: quartiles of the ratio over the rounds")
-    missed = [row.name for _, row in rows if row.met is False]
+    missed = [f"{row.name} ({row.shortfall()})" for _, row in rows if row.met is False]
     text.append(f"MISSED: {'; '.join(missed)}" if missed else "every target is met")
     if quick:
         text.append("QUICK: too few rounds and steps; these numbers mean nothing")

@@ -39,7 +39,13 @@ def jitter() -> Iterator[float]:
 @pytest.fixture
 def server() -> Iterator[ModelServer]:
     """Answers equal questions differently, after uneven pauses."""
-    with ModelServer(latency=False, brain=Numbered(jitter())) as running:
+    numbered = Numbered(jitter())
+
+    def brain(conversation: Conversation) -> Answer:
+        time.sleep(0.9 if conversation.users[-1].startswith("slow") else 0)
+        return numbered(conversation)
+
+    with ModelServer(latency=False, brain=brain) as running:
         URL[:] = [f"{running.url}/v1"]
         yield running
 
@@ -130,8 +136,8 @@ async def given_up(ask: AskLater) -> Any:
 
 async def cancelled_request(ask: AskLater) -> Any:
     try:
-        async with asyncio.timeout(0.02):
-            await asyncio.gather(*(ask(f"slow {n}") for n in range(30)))
+        async with asyncio.timeout(0.3):
+            await asyncio.gather(*(ask(f"slow {n}") for n in range(6)))
     except TimeoutError:
         pass
     return await ask("after")
