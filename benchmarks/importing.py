@@ -13,9 +13,10 @@ ROUNDS = 15
 QUICK_ROUNDS = 2
 BARE = "pass"
 AGAINST = "python -c pass"
+# The names of `tracer` are loaded when they are first used: the second row is what an agent pays.
 PROGRAMS = (
-    ("import tracer", "import tracer"),
-    ("import tracer and its decorators", "import tracer; tracer.agent, tracer.tool, tracer.note"),
+    ("import tracer", "import tracer", Target("more", 100)),
+    ("import tracer and its decorators", "import tracer; tracer.agent, tracer.tool", None),
 )
 
 
@@ -24,7 +25,7 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Row]:
     # As it is installed, with compiled modules; elsewhere than in the source tree.
     surroundings = {**os.environ, "PYTHONPYCACHEPREFIX": str(folder / "pycache")}
     surroundings.pop("PYTHONDONTWRITEBYTECODE", None)
-    programs = [BARE] + [program for _, program in PROGRAMS]
+    programs = [BARE] + [program for _, program, _ in PROGRAMS]
     for program in programs:
         _start(program, surroundings)  # compiles what has to be
     times: dict[str, list[float]] = {program: [] for program in programs}
@@ -32,9 +33,9 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Row]:
         turn = number % len(programs)
         for program in programs[turn:] + programs[:turn]:
             times[program].append(_start(program, surroundings))
-    for name, program in PROGRAMS:
+    for name, program, target in PROGRAMS:
         pairs = list(zip(times[program], times[BARE], strict=True))
-        yield compared(name, "ms", pairs, AGAINST, Target("more", 100))
+        yield compared(name, "ms", pairs, AGAINST, target)
 
 
 def _start(program: str, surroundings: dict[str, str]) -> float:

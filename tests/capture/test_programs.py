@@ -307,7 +307,7 @@ def test_import_is_cheap_and_loads_neither_server_nor_sdk(tmp_path: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-c", used], env=env, capture_output=True, text=True, check=True
     )
-    assert "asyncio" in done.stdout and done.stdout.count(",") == 0, done.stdout
+    assert done.stdout == "[]\n"
 
     def best(code: str) -> float:
         times = []

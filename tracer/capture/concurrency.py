@@ -5,34 +5,47 @@ Patched once, at class level: `BaseEventLoop.create_task` (which `gather`, `Task
 `Thread.start`. Outside a run each patch is one look at a context variable.
 """
 
-import asyncio
 import contextvars
 import functools
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from tracer.capture import scope as scopes
 from tracer.capture.guard import report
+from tracer.capture.imports import watch_imports
+
+_LOOPS = "asyncio.base_events"
 
 _installed = False
 _patched_loops: set[type] = set()
 
 
 def install() -> None:
-    """Patch asyncio and threads; again without effect (but finds a uvloop loaded since)."""
+    """Patch asyncio and threads; again without effect (but finds a uvloop loaded since).
+
+    asyncio is patched when it is loaded: a program without it should not pay for it.
+    """
     global _installed
-    _patch_loop(asyncio.BaseEventLoop)
+    if _LOOPS in sys.modules:
+        _patch_asyncio(import_module(_LOOPS))  # waits for a thread that is just loading it
     uvloop = sys.modules.get("uvloop")
     if uvloop is not None:
         _patch_loop(uvloop.Loop)
     if _installed:
         return
     _installed = True
+    watch_imports((_LOOPS,), _patch_asyncio)
     _patch_submit()
     _patch_thread()
+
+
+def _patch_asyncio(loops: ModuleType) -> None:
+    _patch_loop(loops.BaseEventLoop)
 
 
 def _patch_loop(loop_class: Any) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import platform
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ def environment() -> dict[str, JSON]:
         "executable": sys.executable,
         "argv": list(sys.orig_argv),
         "cwd": _cwd(),
-        "host": socket.gethostname(),
+        "host": platform.node(),
         "hashseed": os.environ.get("PYTHONHASHSEED"),
         "keys": [name for name in KEY_VARIABLES if os.environ.get(name)],
     }

@@ -4,7 +4,6 @@ An agent may look at more than the text (`error.errno`, `error.code`), so argume
 are kept where they are data. Only classes that this process has loaded are ever raised.
 """
 
-import asyncio
 import builtins
 import sys
 import traceback
@@ -23,7 +22,11 @@ _MAIN_AGAIN = "__mp_main__"  # the main file imported under another name is the 
 
 def is_cancel(error: BaseException) -> bool:
     """Whether an exception is a cancellation, of asyncio or trio."""
-    return isinstance(error, asyncio.CancelledError) or type(error).__name__ == "Cancelled"
+    # Where asyncio was never loaded, none of its exceptions can come; loading it takes 50 ms.
+    asyncio = sys.modules.get("asyncio.exceptions")
+    if asyncio is not None and isinstance(error, asyncio.CancelledError):
+        return True
+    return type(error).__name__ == "Cancelled"
 
 
 def error_info(error: BaseException) -> ErrorInfo:

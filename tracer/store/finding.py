@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from itertools import islice
 
-from tracer.core.records import Run, Step, StepStatus
+from tracer.core.records import Run, Step, StepPlace, StepStatus
 from tracer.errors import NotFoundError
 from tracer.store import blobs, search
 from tracer.store.rows import RUN_COLUMNS, STEP_COLUMNS, run_from, run_status, step_from
@@ -72,6 +72,18 @@ def steps(conn: sqlite3.Connection, run_id: str, first: int, last: int | None) -
         (key, first, (1 << 62) if last is None else last),
     )
     return [step_from(row, run_id, open_means) for row in rows]
+
+
+def places(conn: sqlite3.Connection, run_id: str, first: int) -> list[StepPlace]:
+    """Where the steps from `first` on stand, in order of start."""
+    key, open_means = _context(conn, run_id)
+    rows = conn.execute(
+        "select n, id, parent, kind, name, "
+        " case when status = 'running' then ? else status end, source"
+        " from step where run = ? and n >= ? order by n",
+        (open_means, key, first),
+    )
+    return list(map(StepPlace._make, rows))
 
 
 def step(conn: sqlite3.Connection, run_id: str, ref: int | str) -> Step:

@@ -5,15 +5,31 @@ a hostile file says otherwise is read as a step without a parent.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-
-from tracer_ui.api import Step
+from typing import NamedTuple, Protocol
 
 MAX_SHOWN_DEPTH = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Placed(Protocol):
+    """What is read of a step: a whole one, or what `Store.places` gives."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def parent(self) -> str | None: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def source(self) -> str: ...
+
+
+class Node(NamedTuple):
     """What walking needs of a step. `parent` is its number, 0 at the top; `depth` starts at 0."""
 
     n: int
@@ -29,14 +45,14 @@ class Node:
 class Outline:
     """All steps of a run, in order. Grows with a run under way: `extend`, then `refresh`."""
 
-    def __init__(self, steps: Iterable[Step] = ()) -> None:
+    def __init__(self, steps: Iterable[Placed] = ()) -> None:
         self._nodes: dict[int, Node] = {}
         self._numbers: dict[str, int] = {}
         self._order: list[int] = []
         self._failing_parents: set[int] = set()
         self.extend(steps)
 
-    def extend(self, steps: Iterable[Step]) -> None:
+    def extend(self, steps: Iterable[Placed]) -> None:
         """Add steps; a number already known is replaced (a step that has ended meanwhile)."""
         for step in steps:
             known = step.n in self._nodes

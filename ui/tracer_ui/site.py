@@ -86,7 +86,7 @@ class Site:
             if not finished:
                 # Read under the lock: two readers must not extend one outline at once.
                 first = min([*outline.running(), outline.last + 1])
-                outline.extend(store.steps(run.id, first=first))
+                outline.extend(store.places(run.id, first=first))
             self._outlines[run.id] = (outline, run.status != "running")
             while len(self._outlines) > _KEPT_OUTLINES:
                 self._outlines.popitem(last=False)

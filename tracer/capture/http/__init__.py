@@ -3,7 +3,7 @@
 import sys
 
 from tracer.capture.http.clients import patch_library
-from tracer.capture.http.imports import watch_imports
+from tracer.capture.imports import watch_imports
 
 LIBRARIES = ("httpx2", "httpx")
 _finder_installed = False
