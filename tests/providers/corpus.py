@@ -20,7 +20,15 @@ FOLDER = Path(
     os.environ.get("TRACER_CORPUS") or Path(__file__).parents[2] / ".." / "shared" / "data"
 )
 FILE = FOLDER / "exchanges.jsonl.gz"
-APIS = {"chat.completions": "openai.chat", "messages": "anthropic.messages"}
+APIS = {
+    "chat.completions": "openai.chat",
+    "messages": "anthropic.messages",
+    "converse": "bedrock.converse",
+    "converse-stream": "bedrock.converse",
+    "invoke": "bedrock.invoke",
+    "invoke-stream": "bedrock.invoke",
+    "cohere.v2.chat": "cohere.chat",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
         id=entry["id"],
         provider=entry["provider"],
         endpoint=entry["endpoint"],
-        api=APIS.get(entry["endpoint"]),
+        api=None if _is_embedding(entry["endpoint"], body) else APIS.get(entry["endpoint"]),
         is_stream=entry["framing"] == "sse",
         request=HttpRequest(
             entry["method"],
@@ -65,6 +73,11 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
             entry["status"], [(str(name), str(value)) for name, value in got["headers"]], body
         ),
     )
+
+
+def _is_embedding(endpoint: str, reply: bytes) -> bool:
+    """Bedrock invokes models of every kind under one path."""
+    return endpoint == "invoke" and b'"embedding' in reply
 
 
 def exception_of(exchange: Exchange) -> str | None:
