@@ -233,19 +233,19 @@ def test_invoke_requests_are_read_by_their_own_format() -> None:
     read = INVOKE.read_request(invoke_request(True))
     assert (read.model, read.stream) == ("us.anthropic.claude-x-v1:0", True)
     assert read.messages == [{"role": "user", "parts": [{"type": "text", "content": "Weather?"}]}]
-    nova = {
+    nova: Any = {
         "schemaVersion": "messages-v1",
         "messages": [{"role": "user", "content": [{"text": "x"}]}],
     }
     read = INVOKE.read_request(invoke_request(model="amazon.nova-lite-v1%3A0", **nova))
     assert read.model == "amazon.nova-lite-v1:0"
     assert read.messages[0]["parts"] == [{"type": "text", "content": "x"}]
-    chat = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 9}
+    chat: Any = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 9}
     read = INVOKE.read_request(invoke_request(model="openai.gpt-oss", **chat))
     assert (read.messages[0]["parts"], read.parameters) == (
         [{"type": "text", "content": "x"}], {"max_tokens": 9},
     )  # fmt: skip
-    command = {
+    command: Any = {
         "message": "x",
         "preamble": "p",
         "chat_history": [{"role": "CHATBOT", "message": "y"}],
@@ -345,7 +345,8 @@ def test_an_exception_inside_a_stream_is_an_error(tail: bytes, error: ErrorInfo)
     read = INVOKE.read_reply(invoke_request(True), reply)
     assert (read.error, read.finish_reasons) == (error, ["error"])
     assert read.messages[0]["parts"][0]["content"] == "Look it up."
-    for asked in ({"prompt": "p"}, {"messages": []}):
+    others: list[Any] = [{"prompt": "p"}, {"messages": []}]
+    for asked in others:
         read = INVOKE.read_reply(invoke_request(True, **asked), chunks({"x": 1}, tail=tail))
         assert read.error == error
     nova = [{kind: payload} for kind, payload in CONVERSE_EVENTS[:3]]

@@ -1,6 +1,7 @@
 """Cohere's chat: what is read from requests and replies, and what is built."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from .replies import OTHER_TOOL, TEXT, json_reply, tool_call
 
 JSON = json_reply(COHERE_VALUE)
 STREAM = cohere_stream(*COHERE_EVENTS)
-SAID = [
+SAID: list[Any] = [
     {"type": "reasoning", "content": "I will look.", "tool_plan": True},
     {"type": "reasoning", "content": "Look it up."},
     {"type": "text", "content": "I look.", "citations": COHERE_VALUE["message"]["citations"]},
