@@ -185,3 +185,11 @@ def counts(exchange: Exchange) -> tuple[int | None, int | None]:
     written = ("outputTokens", "output_tokens", "completion_tokens")
     produced = next((usage[key] for key in written if key in usage), None)
     return (None if given is None else given + extra), produced
+
+
+def unwrapped(body: bytes) -> list[Any]:
+    """The JSON values of an event stream, those inside `chunk` events taken out."""
+    return [
+        json.loads(base64.b64decode(payload["bytes"])) if kind == "chunk" else payload
+        for kind, payload in payloads(body)
+    ]
