@@ -73,8 +73,8 @@ def _count(line: Line, exchange: Exchange) -> None:
     line.answered += is_answered
     api = recognise(request.method, request.url, request.body)
     if api is None:
-        why = "no format for it" if request.body else "the recording lost the request"
-        line.reasons[why] += is_answered
+        missing = "no format for it" if request.body else "the recording lost the request"
+        line.reasons[missing] += is_answered
         return
     line.recognised += 1
     if not is_answered:
@@ -197,7 +197,7 @@ def printed(lines: dict[tuple[str, str], Line]) -> str:
     """The table, largest lines first, with totals."""
     total = Line()
     names = ("exchanges", "recognised", "answered", "read", "rebuilt")
-    rows = [("provider", "endpoint", *names, "not read")]
+    rows: list[tuple[str, ...]] = [("provider", "endpoint", *names, "not read")]
     for (provider, endpoint), line in sorted(lines.items(), key=lambda item: -item[1].exchanges):
         for name in names:
             setattr(total, name, getattr(total, name) + getattr(line, name))
