@@ -22,7 +22,7 @@ from tracer.providers.bedrock_invoke_frames import (
 )
 from tracer.providers.hosts import path_of
 from tracer.providers.jsontext import JsonObject
-from tracer.providers.wire import JSON_TYPE, count, header, is_failure, kept_headers
+from tracer.providers.wire import JSON_TYPE, count, header, is_answer, is_failure, kept_headers
 
 _PATH = re.compile(r"/model/(.+)/invoke(-with-response-stream)?$")
 _ASKED = (b'"messages"', b'"prompt"', b'"message"')
@@ -94,8 +94,9 @@ class BedrockInvoke:
         inner = _inner(recorded, frames_events=dialect.frames_events) if recorded else None
         built = dialect.api.build_reply(dialect.request, inner.reply if inner else None, said)
         metrics = inner.metrics if inner else {}
-        if recorded and not metrics:
-            metrics = metrics_in(self.read_reply(request, recorded).usage)
+        if not metrics:
+            known = self.read_reply(request, recorded).usage if is_answer(recorded) else Usage(0, 0)
+            metrics = metrics_in(known)
         if self.wants_stream(request):
             headers = kept_headers(recorded, eventstream.CONTENT_TYPE)
             body = wrapped(built.body, metrics, frames_events=dialect.frames_events)
