@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tracer.capture.scope import Scope
+from tracer.capture.turns import Turns
 from tracer.capture.values import Encoded
 from tracer.core.records import (
     JSON,
@@ -252,8 +253,12 @@ class OpenStep:
             return
         self.ended = True
         self.made = what.get("made")
-        end = End(status, time.time_ns(), self.run.next_seq(), **what)
-        self.run.recorder.step_ended(self, end)
+        sequence = self.run.ends.begin()
+        try:
+            end = End(status, time.time_ns(), sequence, **what)
+            self.run.recorder.step_ended(self, end)
+        finally:
+            self.run.ends.finish(sequence)
         if self.span is not None:
             self.run.spans.ended(self, end)
 
@@ -281,6 +286,7 @@ class ActiveRun:
         self.limits: list[Callable[[], None]] = []
         self.steps_begun = 0
         self._sequence = itertools.count(1)
+        self.ends = Turns(self.next_seq)
         self._lock = threading.Lock()
         self._named: dict[str, Scope] = {}
 
