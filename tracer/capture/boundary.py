@@ -278,6 +278,8 @@ class ActiveRun:
         self.warnings: list[str] = []
         self.template: Any = None  # runtime.Template of a re-execution
         self.spans: Any = None  # otel.Bridge, when someone listens
+        self.discovery: Any = None  # discovery.Discovery, unless switched off
+        self.read_tools: Callable[[Call], list[str]] = lambda call: []
         self.snapshots: Any = None  # conversation.Snapshots, from the first model function on
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
@@ -349,7 +351,22 @@ class ActiveRun:
 
     def decide(self, call: Call) -> Decision:
         """Ask the handler; without one every step is live."""
-        return LIVE if self.handler is None else self.handler.decide(call)
+        if self.discovery is not None and self.discovery.missing:
+            self.discovery.resolve()
+        if self.handler is None:
+            return LIVE
+        if call.kind == "model" and self.discovery is not None:
+            # In a recording the writer's thread finds them, before the request is sent.
+            self.tools_offered(self.read_tools(call))
+        return self.handler.decide(call)
+
+    def tools_offered(self, names: list[str]) -> None:
+        """A model is offered these tools: functions of the program that are to be watched."""
+        if self.discovery is None:
+            return
+        for warning in self.discovery.offered(names):
+            if warning not in self.warnings:
+                self.warnings.append(warning)
 
     def begin(self, scope: Scope, call: Call, decision: Decision) -> OpenStep:
         """Number a step and write its start."""
@@ -359,7 +376,7 @@ class ActiveRun:
         with self._lock:  # number and sequence together, so that both give the order of starts
             self.steps_begun = number = self.steps_begun + 1
             sequence = next(self._sequence)
-        inner = scope.for_step(call.slot, step_id)
+        inner = scope.for_step(call.slot, step_id, call.name if call.kind == "tool" else None)
         step = OpenStep(
             self,
             number,
