@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tracer.capture.scope import Scope
+from tracer.capture.turns import Turns
 from tracer.capture.values import Encoded
 from tracer.core.records import (
     JSON,
@@ -252,8 +253,12 @@ class OpenStep:
             return
         self.ended = True
         self.made = what.get("made")
-        end = End(status, time.time_ns(), self.run.next_seq(), **what)
-        self.run.recorder.step_ended(self, end)
+        sequence = self.run.ends.begin()
+        try:
+            end = End(status, time.time_ns(), sequence, **what)
+            self.run.recorder.step_ended(self, end)
+        finally:
+            self.run.ends.finish(sequence)
         if self.span is not None:
             self.run.spans.ended(self, end)
 
@@ -273,6 +278,8 @@ class ActiveRun:
         self.warnings: list[str] = []
         self.template: Any = None  # runtime.Template of a re-execution
         self.spans: Any = None  # otel.Bridge, when someone listens
+        self.discovery: Any = None  # discovery.Discovery, unless switched off
+        self.read_tools: Callable[[Call], list[str]] = lambda call: []
         self.snapshots: Any = None  # conversation.Snapshots, from the first model function on
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
@@ -281,6 +288,7 @@ class ActiveRun:
         self.limits: list[Callable[[], None]] = []
         self.steps_begun = 0
         self._sequence = itertools.count(1)
+        self.ends = Turns(self.next_seq)
         self._lock = threading.Lock()
         self._named: dict[str, Scope] = {}
 
@@ -343,7 +351,22 @@ class ActiveRun:
 
     def decide(self, call: Call) -> Decision:
         """Ask the handler; without one every step is live."""
-        return LIVE if self.handler is None else self.handler.decide(call)
+        if self.discovery is not None and self.discovery.missing:
+            self.discovery.resolve()
+        if self.handler is None:
+            return LIVE
+        if call.kind == "model" and self.discovery is not None:
+            # In a recording the writer's thread finds them, before the request is sent.
+            self.tools_offered(self.read_tools(call))
+        return self.handler.decide(call)
+
+    def tools_offered(self, names: list[str]) -> None:
+        """A model is offered these tools: functions of the program that are to be watched."""
+        if self.discovery is None:
+            return
+        for warning in self.discovery.offered(names):
+            if warning not in self.warnings:
+                self.warnings.append(warning)
 
     def begin(self, scope: Scope, call: Call, decision: Decision) -> OpenStep:
         """Number a step and write its start."""
@@ -353,7 +376,7 @@ class ActiveRun:
         with self._lock:  # number and sequence together, so that both give the order of starts
             self.steps_begun = number = self.steps_begun + 1
             sequence = next(self._sequence)
-        inner = scope.for_step(call.slot, step_id)
+        inner = scope.for_step(call.slot, step_id, call.name if call.kind == "tool" else None)
         step = OpenStep(
             self,
             number,

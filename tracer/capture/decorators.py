@@ -57,12 +57,17 @@ def agent(
     max_tokens: int | None = None,
     max_cost: float | None = None,
     timeout: float | None = None,
+    discover: bool = True,
 ) -> Callable[[F], F]: ...
-def agent(function: Any = None, /, *, name: str | None = None, **limits: Any) -> Any:
+def agent(
+    function: Any = None, /, *, name: str | None = None, discover: bool = True, **limits: Any
+) -> Any:
     """Record a call as a run (outermost) or as a sub-agent (inside another agent).
 
     `max_steps`, `max_tokens`, `max_cost` (US dollars) and `timeout` (seconds) bound the call: at
     the start of the step that would exceed one, `tracer.LimitReached` is raised in the agent.
+    Functions that a model is offered as tools are recorded as such, also undecorated ones, unless
+    `discover` is False (which counts for a run, so on its outermost agent).
     """
     unknown = set(limits) - {"max_steps", "max_tokens", "max_cost", "timeout"}
     if unknown:
@@ -72,7 +77,7 @@ def agent(function: Any = None, /, *, name: str | None = None, **limits: Any) ->
     def make(inner: Callable[..., Any]) -> Callable[..., Any]:
         if not config.get().enabled:
             return inner
-        spec = Spec("agent", name or inner.__name__, inner, None, given)
+        spec = Spec("agent", name or inner.__name__, inner, None, given, discover=discover)
         wrapped = wrap(spec, agents.open_agent)
         agents.register(spec, wrapped)
         return wrapped

@@ -1,5 +1,6 @@
 """One call of a decorated function, from its start to its end: the part all forms share."""
 
+import contextlib
 import inspect
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -40,11 +41,14 @@ class Spec:
     effect: Effect | None = None
     limits: dict[str, float] = field(default_factory=dict)
     key: Callable[[dict[str, Any]], Hashable] | None = None  # idempotency key of a tool's call
+    discover: bool = True  # of an agent: look for undecorated tools
     parameters: Parameters = field(init=False)
     watch: Watch | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.parameters = Parameters(self.function)
+        with contextlib.suppress(TypeError):  # what can't be referred to weakly is no function
+            scopes.decorated.add(inspect.unwrap(self.function))
         # An agent's own code runs again in every re-execution, and so does a local tool's.
         if self.kind != "agent" and self.effect != "local":
             self.watch = Watch(inspect.unwrap(self.function), self.parameters.bound)

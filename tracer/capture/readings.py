@@ -93,6 +93,8 @@ def _read_conversation(call: Call, body: SplitBody) -> StartReading:
     request = HttpRequest("POST", "", (), body.head + added + body.tail)
     asked = api_named(_FUNCTION_API).read_request(request)
     detail: dict[str, JSON] = {"function": True, "messages": body.count}
+    if asked.tools:
+        detail["tools_offered"] = [str(tool.get("name")) for tool in asked.tools]
     return StartReading(
         call.name,
         _last_words(asked.messages),
@@ -101,6 +103,19 @@ def _read_conversation(call: Call, body: SplitBody) -> StartReading:
         None,
         detail,
     )
+
+
+def tools_of(call: Call) -> list[str]:
+    """The names of the tools a model call offers. Never raises."""
+    if call.request is not None and call.api is not None:
+        asked = call.api.read_request(call.request)
+    elif call.document is not None:
+        asked = api_named(_FUNCTION_API).read_request(
+            HttpRequest("POST", "", (), bytes(call.document))
+        )
+    else:
+        return []
+    return [str(tool.get("name")) for tool in asked.tools]
 
 
 def _last_words(messages: list[Message]) -> str:

@@ -180,6 +180,9 @@ class StoreRecorder:
         if (step.run.id, step.n) not in self._readings:
             self.tallies.setdefault(step.run.id, Tally()).steps += 1
         self._readings[step.run.id, step.n] = reading
+        offered = reading.detail.get("tools_offered")
+        if isinstance(offered, list):
+            step.run.tools_offered([str(name) for name in offered])
         start = StepStart(
             run_id=step.run.id,
             n=step.n,

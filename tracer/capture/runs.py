@@ -2,9 +2,10 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-from tracer.capture import agents, runtime
+from tracer.capture import agents, discovery, runtime
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun
 from tracer.capture.exceptions import error_info
@@ -25,10 +26,19 @@ class ProgramRun:
         scopes.set_current(before)
 
 
-def open_program(name: str, args: list[str], entry: dict[str, JSON]) -> ProgramRun:
-    """Start the run of a program."""
+def open_program(
+    name: str,
+    args: list[str],
+    entry: dict[str, JSON],
+    *,
+    discover: bool = True,
+    tools: Sequence[str] = (),
+) -> ProgramRun:
+    """Start the run of a program; `discover` and `tools` as `discovery.wish` has them."""
     given, _ = encode({"argv": args})
+    entry = entry | discovery.wish(discover=discover, tools=tools)
     run = runtime.open_run(name, given, entry)
+    discovery.start(run, entry)
     run.is_program = True
     return ProgramRun(run)
 

@@ -185,6 +185,8 @@ def close_run(
     """End a run and write its end."""
     scope.run_ended(run)
     _ended.append(run)
+    if run.discovery is not None:
+        run.warnings += run.discovery.never_found()
     template: Any = run.template
     if template is not None:
         status = template.on_end(run, error, output) or status

@@ -10,7 +10,8 @@ Paths: a step opens a scope named after itself ("tool2"), a task or thread one n
 import contextvars
 import os
 import threading
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Any
 
 from tracer.core.records import Slot, StepKind
 
@@ -18,17 +19,28 @@ if TYPE_CHECKING:
     from tracer.capture.boundary import ActiveRun
 
 _numbering = threading.Lock()
+# Functions that are steps by a decorator, the user's own ones inside our wrappers.
+decorated: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
 class Scope:
-    """One scope of a run under way. `step_id` is the step that encloses it (None: the run)."""
+    """One scope of a run under way. `step_id` is the step that encloses it (None: the run).
 
-    __slots__ = ("_counters", "parent", "path", "run", "step_id")
+    `tool` is that step's name where it is a tool's.
+    """
+
+    __slots__ = ("_counters", "parent", "path", "run", "step_id", "tool")
 
     def __init__(
-        self, run: "ActiveRun", path: str, step_id: str | None, parent: "Scope | None"
+        self,
+        run: "ActiveRun",
+        path: str,
+        step_id: str | None,
+        parent: "Scope | None",
+        tool: str | None = None,
     ) -> None:
         self.run = run
+        self.tool = tool
         self.path = path
         self.step_id = step_id
         self.parent = parent
@@ -48,11 +60,11 @@ class Scope:
         """The scope of a task or thread created now, numbered in program order."""
         name = f"t{self._next('t')}"
         path = f"{self.path}/{name}" if self.path else name
-        return Scope(self.run, path, self.step_id, self)
+        return Scope(self.run, path, self.step_id, self, self.tool)
 
-    def for_step(self, slot: Slot, step_id: str) -> "Scope":
-        """The scope for what happens inside a step."""
-        return Scope(self.run, slot.child_path(), step_id, self)
+    def for_step(self, slot: Slot, step_id: str, tool: str | None = None) -> "Scope":
+        """The scope for what happens inside a step; `tool`: its name, if it is a tool."""
+        return Scope(self.run, slot.child_path(), step_id, self, tool)
 
     def for_stranger(self, thread_name: str) -> "Scope":
         """The scope of a thread that carries no context of ours."""
@@ -93,6 +105,12 @@ def current(*, agent: bool = False) -> Scope | None:
     if len(runs) != 1 or threading.current_thread() is threading.main_thread():
         return None
     return runs[0].root.for_stranger(threading.current_thread().name)
+
+
+def is_inside_tool(name: str) -> bool:
+    """Whether the innermost step under way here is the tool of that name."""
+    scope = current()
+    return scope is not None and scope.tool == name
 
 
 def set_current(scope: Scope | None) -> Scope | None:

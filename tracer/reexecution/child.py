@@ -193,7 +193,10 @@ class Session:
         runtime.expect(self.template)
         name = target if as_module else Path(target).name
         program = open_program(name, arguments, entry)
-        status, error = execute(target, arguments, as_module=as_module, scope_of=program)
+        tools = [str(name) for name in self.template.entry.get("tools") or ()]
+        status, error = execute(
+            target, arguments, as_module=as_module, scope_of=program, tools=tools
+        )
         close_program(program, status, error)
 
     def _run_function(self, entry: dict[str, Any]) -> None:
