@@ -1,6 +1,7 @@
 """Amazon event streams: round trips, corruption, truncation, every header type."""
 
 import base64
+import json
 import struct
 import zlib
 
@@ -125,15 +126,30 @@ def _framed(headers: bytes) -> bytes:
     return body + struct.pack(">I", zlib.crc32(body))
 
 
-def test_blackened_payloads_are_sealed_again() -> None:
-    body = eventstream.emit([("a", b'{"text":"my secret"}'), ("b", b"{}")])
-    black = body.replace(b"secret", b"******")
-    assert [frame.sound for frame in parse(black).frames] == [False, True]
-    sealed = eventstream.resealed(black)
-    assert [(frame.payload, frame.sound) for frame in parse(sealed).frames] == [
-        (b'{"text":"my ******"}', True), (b"{}", True),
-    ]  # fmt: skip
-    assert eventstream.resealed(b"no stream") == b"no stream"
+def _black(data: bytes) -> bytes:
+    return data.replace(b"secret", b"******")
+
+
+def test_payloads_are_masked_and_sealed_again() -> None:
+    hidden = base64.b64encode(b'{"text":"a secret"}').decode()
+    body = eventstream.emit([
+        ("a", b'{"text":"my secret"}'), ("b", b"{}"), ("c", f'{{"bytes": "{hidden}"}}'.encode()),
+        ("d", b'{"bytes":"c2VjcmV0x"}'),
+    ])  # fmt: skip
+    found = parse(eventstream.masked(body, _black))
+    assert all(frame.sound for frame in found.frames)
+    first, second, third, odd = (frame.payload for frame in found.frames)
+    assert (first, second) == (b'{"text":"my ******"}', b"{}")
+    assert base64.b64decode(json.loads(third)["bytes"]) == b'{"text":"a ******"}'
+    assert odd == b'{"bytes":"c2VjcmV0x"}'  # no base64
+    assert len(eventstream.masked(body, _black)) == len(body)
+    assert eventstream.masked(body, lambda data: data) == body
+    assert eventstream.masked(body, lambda data: data + b"longer") == body
+
+
+@given(st.binary())
+def test_what_is_no_stream_is_not_masked(data: bytes) -> None:
+    assert eventstream.masked(data, _black) == data or parse(data).frames
 
 
 def test_pieces_of_base64_are_joined_by_their_bytes() -> None:
