@@ -360,6 +360,8 @@ def test_a_cut_stream_is_not_complete() -> None:
     ):  # fmt: skip
         cut = HttpReply(200, FRAME_HEADERS, reply.body[:-1])
         assert not api.read_reply(ask(True), cut).complete
+        more = HttpReply(200, FRAME_HEADERS, reply.body + THROTTLED[:20])
+        assert not api.read_reply(ask(True), more).complete
         half = HttpReply(200, FRAME_HEADERS, reply.body[: len(reply.body) // 2])
         assert not api.read_reply(ask(True), half).complete
         broken = HttpReply(200, FRAME_HEADERS, reply.body + b"\0" * 16)
@@ -386,6 +388,16 @@ def test_errors_take_their_type_from_the_header() -> None:
         assert api.read_reply(ask(), HttpReply(500, [], b"oops")).error == ErrorInfo(
             "http_500", "oops"
         )
+
+
+def test_the_type_of_a_recorded_error_is_not_sent_again() -> None:
+    recorded = HttpReply(400, [("x-amzn-errortype", "ValidationException")], b"{}")
+    for api, ask in ((CONVERSE, converse_request), (INVOKE, invoke_request)):
+        said = api.build_reply(ask(), recorded, TEXT)
+        limited = api.build_failure(ask(), recorded, "rate_limit")
+        for reply, types in ((said, []), (limited, ["ThrottlingException"])):
+            found = [value for name, value in reply.headers if name.lower() == "x-amzn-errortype"]
+            assert found == types
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -58,6 +58,12 @@ def test_a_cut_stream_gives_its_whole_frames(
     assert not found.broken
 
 
+def test_a_frame_may_be_cut_anywhere() -> None:
+    for size in range(1, len(KNOWN)):
+        found = parse(KNOWN + KNOWN[:size])
+        assert (len(found.frames), found.cut, found.broken) == (1, True, False), size
+
+
 @given(_frames, st.data())
 def test_one_wrong_byte_is_noticed(
     frames: list[tuple[dict[str, str | bytes], bytes]], data: st.DataObject

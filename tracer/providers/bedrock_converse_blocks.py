@@ -4,7 +4,6 @@ A block is an object of one key that names its kind. A part keeps what else its 
 it can be built again: signed reasoning is refused by the provider when one character differs.
 """
 
-import mimetypes
 from collections.abc import Callable
 from typing import Any
 
@@ -150,7 +149,7 @@ def _media(modality: str) -> Callable[[Any], Part | None]:
         form = text(entry.get("format")) or ""
         data, place = source.get("bytes"), as_dict(source.get("s3Location"))
         if isinstance(data, str) and len(source) == 1:
-            mime_type = mimetypes.guess_type(f"x.{form}")[0] or f"{_MAIN[modality]}/{form}"
+            mime_type = _MIME_TYPES.get(form) or f"{_MAIN[modality]}/{form}"
             return media.blob(mime_type, data, modality, {**extras, "format": form or None})
         more = {**extras, "format": form or None, **without(place, "uri")}
         return media.from_url(place.get("uri"), modality, more) if len(source) == 1 else None
@@ -158,6 +157,21 @@ def _media(modality: str) -> Callable[[Any], Part | None]:
     return read
 
 
+# Where it is not the kind of medium and the name of the format.
+_MIME_TYPES = {
+    "csv": "text/csv",
+    "html": "text/html",
+    "txt": "text/plain",
+    "md": "text/markdown",
+    "doc": "application/msword",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xls": "application/vnd.ms-excel",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "mov": "video/quicktime",
+    "mkv": "video/x-matroska",
+    "three_gp": "video/3gpp",
+    "mp3": "audio/mpeg",
+}
 _MAIN = {"image": "image", "video": "video", "audio": "audio", "document": "application"}
 _READERS: dict[str, Callable[[Any], Part | None]] = {
     "text": _text,
