@@ -1,7 +1,7 @@
 """Agents on Bedrock's, Cohere's and Mistral's formats: recorded, replayed offline and forked.
 
-Bedrock and Cohere are spoken over httpx by hand, event streams taken apart by botocore's own
-parser; Mistral's SDK is the real one.
+Converse and Cohere are spoken over httpx by hand, event streams taken apart by botocore's own
+parser; the SDKs of Anthropic, for Bedrock, and of Mistral are the real ones.
 """
 
 import json
@@ -19,7 +19,7 @@ from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
 AGENT = """
-import base64, json, os, sys
+import json, os, sys
 import httpx
 import tracer
 
@@ -88,26 +88,19 @@ class Converse:
 
 class Invoke(Converse):
     def turn(self):
+        from anthropic import AnthropicBedrock
+        client = AnthropicBedrock(base_url=BASE, aws_region="eu-west-1",
+                                  aws_access_key="AKIDEXAMPLE", aws_secret_key="desk-0123456789ab")
         offered = [{"name": "weather", "input_schema": SCHEMA}]
-        body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 99,
-                "messages": self.messages, "tools": offered}
-        path = "/model/anthropic.claude-sonnet-4-5-20250929-v1%3A0/invoke"
-        if not self.stream:
-            content = json.loads(post(path, body))["content"]
+        asked = dict(model="eu.anthropic.claude-sonnet-4-5-20250929-v1:0", max_tokens=99,
+                     messages=self.messages, tools=offered)
+        if self.stream:
+            with client.messages.stream(**asked) as events:
+                reply = events.get_final_message()
         else:
-            content = []
-            for kind, payload in frames(post(path + "-with-response-stream", body)):
-                assert kind == "chunk"
-                event = json.loads(base64.b64decode(payload["bytes"]))
-                if event["type"] == "content_block_start":
-                    content.append({**event["content_block"], "said": ""})
-                elif event["type"] == "content_block_delta":
-                    delta = event["delta"]
-                    content[-1]["said"] += delta.get("text", delta.get("partial_json", ""))
-            for block in content:
-                said = block.pop("said")
-                block.update({"text": said} if block["type"] == "text" else
-                             {"input": json.loads(said)})
+            reply = client.messages.create(**asked)
+        kept = {"type", "text", "id", "name", "input"}
+        content = [block.model_dump(include=kept) for block in reply.content]
         self.messages.append({"role": "assistant", "content": content})
         text = "".join(b.get("text", "") for b in content)
         return text, [(b["id"], b["name"], b["input"]) for b in content if b["type"] == "tool_use"]
@@ -328,6 +321,6 @@ def test_a_failure_reaches_the_agent(
     assert came.code in (1, 4), came.message  # the agent fails, or calls its tool with what is none
     models = [step for step in desks[form].steps(came.run_id) if step.kind == "model"]
     assert models[1].source == "substituted"
-    if kind == "429" and form[0] in ("converse", "invoke"):
+    if kind == "429" and form[0] == "converse":
         assert came.message is not None
         assert "ThrottlingException" in came.message
