@@ -218,7 +218,9 @@ def _response_events(events: list[dict[str, Any]]) -> Facts:
         kind, index = event["type"], event.get("output_index", -1)
         if kind == "response.output_item.added":
             items[index] = event["item"] | {"said": ""}
-        elif kind == "response.output_item.done" and isinstance(event["item"].get("arguments"), dict):
+        elif kind == "response.output_item.done" and isinstance(
+            event["item"].get("arguments"), dict
+        ):
             items[index]["said"] = json.dumps(event["item"]["arguments"])
         elif kind == "response.output_text.delta":
             facts.text += event["delta"]

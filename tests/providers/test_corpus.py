@@ -99,7 +99,7 @@ def test_requests_are_read_without_loss(ours: list[Exchange]) -> None:
 def _assert_items_are_read(exchange_id: str, wire: Any, read: ModelRequest) -> None:
     items = wire.get("input", [])
     asked = [wire.get("instructions"), *(items if isinstance(items, list) else [items])]
-    assert 0 < len(read.messages) + ("prompt" in wire), exchange_id
+    assert len(read.messages) + ("prompt" in wire) > 0, exchange_id
     kept = {value for _, value in leaves([read.messages, read.tools])}
     lost = [(k, v) for k, v in leaves(asked) if v not in kept and k not in _REWORDED]
     assert [entry for entry in lost if entry != _COMPLETED] == [], exchange_id

@@ -72,14 +72,16 @@ def _read_model_request(call: Call, request: HttpRequest, body: SplitBody) -> St
     asked = call.api.read_request(
         HttpRequest(request.method, request.url, request.headers, document)
     )
-    detail: dict[str, JSON] = {"stream": asked.stream, "messages": body.count}
+    # Without a list to split (a text, say), everything asked is in what was read.
+    count = body.count or sum(message["role"] != "system" for message in asked.messages)
+    detail: dict[str, JSON] = {"stream": asked.stream, "messages": count}
     if asked.tools:
         detail["tools_offered"] = [str(tool.get("name")) for tool in asked.tools]
     retry = next((v for n, v in request.headers if n.lower() == "x-stainless-retry-count"), "0")
     if retry.isdigit() and int(retry):
         detail["retry"] = int(retry)
     return StartReading(
-        f"chat {asked.model}" if asked.model else "chat",
+        f"{call.api.operation} {asked.model}" if asked.model else call.api.operation,
         _last_words(asked.messages),
         searchable(asked.messages),
         asked.model,

@@ -82,10 +82,12 @@ class HeldState:
     """A part of the conversation that a request leaves to the provider.
 
     `field`: where the request says so ("previous_response_id"); `id`: what it names there.
+    `grows`: whether that goes on changing (a conversation), as one answer doesn't.
     """
 
     field: str
     id: str
+    grows: bool = False
 
 
 class Stateless:

@@ -164,10 +164,11 @@ _READERS = {
 
 def _reasoning(item: JsonObject) -> Part:
     """`content` holds the summaries and the text; the lists too where one text can't tell them."""
-    lists = {"summary": as_list(item.get("summary")), "reasoning_text": item.get("content")}
+    texts = as_list(item.get("content")) or None
+    lists = {"summary": as_list(item.get("summary")), "reasoning_text": texts}
     joined = reasoning_content(lists)
     plain = [{"type": "summary_text", "text": joined}] if joined else []
-    told = {} if lists["summary"] == plain and not lists["reasoning_text"] else lists
+    told = {} if lists["summary"] == plain and texts is None else lists
     extras = _said(item, "summary", "content", "reasoning_text")
     return make_part("reasoning", {**extras, **told}, content=joined)
 

@@ -66,17 +66,17 @@ def read_asked(request: HttpRequest) -> Asked:
 def held_state(request: HttpRequest) -> list[HeldState]:
     """What of the conversation the request leaves to the provider; see `Api.server_state`."""
     body = load_object(request.body) or {}
-    named = [("previous_response_id", body.get("previous_response_id"))]
     talk = body.get("conversation")
-    named.append(("conversation", as_dict(talk).get("id") if isinstance(talk, dict) else talk))
-    for place, item in enumerate(as_list(body.get("input"))):
-        entry = as_dict(item)
-        if type_of(entry) == "item_reference":
-            named.append((f"input[{place}] (item_reference)", entry.get("id")))
+    named: list[tuple[str, Any, bool]] = [
+        ("previous_response_id", body.get("previous_response_id"), False),
+        ("conversation", as_dict(talk).get("id") if isinstance(talk, dict) else talk, True),
+    ]
+    for item in map(as_dict, as_list(body.get("input"))):
+        if type_of(item) == "item_reference":
+            named.append(("item_reference", item.get("id"), False))
     for tool in as_list(body.get("tools")):
-        named.append(("container", as_dict(tool).get("container")))
-    found = [(field, text(name)) for field, name in named]
-    return [HeldState(field, name) for field, name in found if name is not None]
+        named.append(("container", as_dict(tool).get("container"), True))
+    return [HeldState(field, name, grows) for field, name, grows in named if text(name)]
 
 
 def read_tool(tool: Any) -> list[dict[str, Any]]:

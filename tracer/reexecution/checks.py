@@ -251,7 +251,8 @@ def check_substitute(
     said = said_instead(substitute, recorded)
     if said is not None:
         _check_calls(store, step, said, warnings)
-        if any(p.get("signature") for p in said["parts"] if p.get("type") == "reasoning"):
+        reasoning = [p for p in said["parts"] if p.get("type") == "reasoning"]
+        if any(p.get("signature") or p.get("encrypted_content") for p in reasoning):
             warnings.append(
                 "the reasoning kept from the recording is signed for the recorded answer: the "
                 "provider may refuse it once the run goes live"
