@@ -56,6 +56,8 @@ class OpenAIEmbeddings(Stateless):
         given = body.get("input")
         is_tokens = isinstance(given, list) and all(isinstance(token, int) for token in given)
         texts = given if isinstance(given, list) and given and not is_tokens else [given]
+        if "input" not in body:
+            texts = []
         return ModelRequest(
             model=_model(body, request.url),
             stream=False,

@@ -85,6 +85,7 @@ class _Reader:
         self._value: JsonObject = {}
         self._items: dict[int, _Item] = {}
         self._places: dict[str, int] = {}
+        self._next = 0
 
     def event(self, kind: str, data: JsonObject, end: int) -> None:
         if isinstance(data.get("response"), dict):
@@ -124,15 +125,16 @@ class _Reader:
         return False
 
     def _item(self, data: JsonObject, kind: str) -> "_Item":
-        """The item an event is about, by its place; by its id where the place is missing."""
+        """The item an event is about, by its place; by its id where the place is missing; else the
+        last one."""
         index = data.get("output_index")
         name = text(data.get("item_id"), as_dict(data.get("item")).get("id"))
         if not isinstance(index, int) or isinstance(index, bool):
-            fallback = max(self._items, default=-1) + 1
-            index = self._places.get(name, fallback) if name else fallback
+            index = self._places.get(name, self._next) if name else max(0, self._next - 1)
         if name:
             self._places.setdefault(name, index)
         if index not in self._items:
+            self._next = max(self._next, index + 1)
             self._items[index] = _Item({"type": kind, **({"id": name} if name else {})})
         return self._items[index]
 
