@@ -8,7 +8,7 @@ import base64
 import gzip
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -246,7 +246,7 @@ _CALL_DELTAS = (
     "response.function_call_arguments.delta",
     "response.custom_tool_call_input.delta",
 )
-_PLAIN: dict[str, Any] = {
+_PLAIN: dict[str, tuple[Callable[[Any], Facts], Callable[[Any], Facts]]] = {
     "openai.chat": (_chat_object, _chat_events),
     "anthropic.messages": (_message_object, _message_events),
     "openai.responses": (_response_object, _response_events),

@@ -165,14 +165,14 @@ def test_long_responses_take_time_in_proportion(kind: str) -> None:
     delta = {"type": "response.output_text.delta", **here, "delta": "x" * 50}
     note = {"type": "response.output_text.annotation.added", **here, "annotation": {"n": 1}}
     item = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
-    events: list[Any] = {
+    streams: dict[str, list[Any]] = {
         "text": [delta] * count,
         "items": [{"type": "response.output_item.done", "output_index": i, "item": item}
                   for i in range(count // 2)],
         "notes": [note] * count,
         "lost": [{"type": "response.output_text.delta", "delta": "x"}] * count,
-    }[kind]  # fmt: skip
-    reply = HttpReply(200, [], emit((None, json.dumps(event)) for event in events))
+    }  # fmt: skip
+    reply = HttpReply(200, [], emit((None, json.dumps(event)) for event in streams[kind]))
     started = time.process_time()
     said = RESPONSES.read_reply(responses_request(True), reply).messages[0]
     if kind == "items":

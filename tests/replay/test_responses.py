@@ -242,7 +242,7 @@ def held_agent(server: ResponsesServer, how: str) -> Agent:
             if not calls:
                 if how == "looks back":
                     client.responses.retrieve(reply.id)
-                return reply.output_text
+                return str(reply.output_text)
             given = [
                 {
                     "type": "function_call_output",

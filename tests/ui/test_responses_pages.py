@@ -47,7 +47,7 @@ def traveller(how: str) -> str:
         reply = client.responses.create(model="gpt-5-mini", input=items, tools=TOOLS, **more)
         calls = [item for item in reply.output if item.type == "function_call"]
         if not calls:
-            return reply.output_text
+            return str(reply.output_text)
         told = [
             {
                 "type": "function_call_output",
