@@ -409,3 +409,31 @@ def test_embeddings_are_model_calls(bench: Bench, server: ResponsesServer) -> No
     with pytest.raises(UsageError, match="embeddings"):
         bench.fork(agent, said("x"), run=run, step=step.n)
     assert server.count == asked
+
+
+def test_a_changed_text_is_named(bench: Bench, server: ResponsesServer) -> None:
+    """A request whose input is one text has no list of messages to be split at."""
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="sk-test-0123456789")
+    question = "Where should I go?"
+
+    @tracer.agent
+    def agent() -> int:
+        reply = client.responses.create(model="gpt-5-mini", input=question, user="u1")
+        return len(reply.output)
+
+    agent()
+    step = bench.step("model")
+    assert step.detail["messages"] == 1
+    assert step.summary == '→ weather("Bergen")'
+    assert bench.replay(agent).verdict() == (0, None)
+    with bench.store as store:
+        request = store.request(step)
+    assert request is not None and json.loads(request.body)["input"] == question
+    asked = server.count
+    question = "Where must I go?"
+    replayed = bench.replay(agent, bench.runs()[-1].id)
+    code, message = replayed.verdict()
+    assert code == 3
+    for part in ("messages[0].parts[0].content", "Where should I go?", "Where must I go?"):
+        assert part in (message or "")
+    assert server.count == asked
