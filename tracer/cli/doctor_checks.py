@@ -31,7 +31,11 @@ KNOWN: dict[str, tuple[Sort, bool, str]] = {
     "botocore": ("client", False, _NOT_YET),
     "websockets": ("client", False, _NOT_YET),
     "grpcio": ("client", False, _NOT_YET),
-    "openai": ("sdk", True, "chat completions as model calls, other endpoints as plain HTTP"),
+    "openai": (
+        "sdk",
+        True,
+        "chat completions, responses and embeddings as model calls, others as plain HTTP",
+    ),
     "anthropic": ("sdk", True, "messages as model calls"),
     "google-genai": ("sdk", True, _PLAIN),
     "mistralai": ("sdk", True, _PLAIN),

@@ -8,9 +8,16 @@ from tracer.providers.anthropic_messages import AnthropicMessages
 from tracer.providers.base import Api
 from tracer.providers.hosts import name_by_host, path_of
 from tracer.providers.openai_chat import OpenAIChat
+from tracer.providers.openai_embeddings import OpenAIEmbeddings
+from tracer.providers.openai_responses import OpenAIResponses
 from tracer.providers.pricing import price
 
-APIS: tuple[Api, ...] = (OpenAIChat(), AnthropicMessages())
+APIS: tuple[Api, ...] = (
+    OpenAIChat(),
+    AnthropicMessages(),
+    OpenAIResponses(),
+    OpenAIEmbeddings(),
+)
 
 _BY_NAME = {api.name: api for api in APIS}
 

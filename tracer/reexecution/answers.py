@@ -104,6 +104,10 @@ class Answers:
             return None
         return HttpReply(reply.status, reply.headers, b"".join(reply.chunks))
 
+    def exchange(self, step: Step) -> tuple[HttpRequest | None, HttpReply | None]:
+        """Request and reply of a recorded step, as far as it has them."""
+        return self._store.request(step), self._http_reply(step)
+
     def server(self, step: Step) -> str | None:
         """Host and port that a recorded request went to."""
         request = self._store.request(step)

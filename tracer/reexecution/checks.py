@@ -15,7 +15,7 @@ from tracer.core.records import JSON, Run, Step
 from tracer.errors import CannotReplayError, NotFoundError, UsageError
 from tracer.providers import api_named
 from tracer.reexecution.answers import opaque_reason
-from tracer.reexecution.substitute import Substitute, failure_kind, said_instead
+from tracer.reexecution.substitute import Substitute, failure_kind, is_message, said_instead
 from tracer.reexecution.tape import is_inside
 from tracer.store.reading import Store
 
@@ -246,17 +246,33 @@ def check_substitute(
         raise UsageError(
             f"step {step.n} is a model call: give --text, --tool-call or --response instead"
         )
+    operation = _operation(step)
+    if operation != "chat":
+        if substitute.kind != "response" or is_message(substitute.response):
+            raise UsageError(
+                f"step {step.n} is a call for {operation}: give the provider's whole JSON reply "
+                "with --response FILE, or a failure with --error"
+            )
+        return None
     data = store.output_messages(step)
     recorded = [] if data is None else json.loads(data)
     said = said_instead(substitute, recorded)
     if said is not None:
         _check_calls(store, step, said, warnings)
-        if any(p.get("signature") for p in said["parts"] if p.get("type") == "reasoning"):
+        reasoning = [p for p in said["parts"] if p.get("type") == "reasoning"]
+        if any(p.get("signature") or p.get("encrypted_content") for p in reasoning):
             warnings.append(
                 "the reasoning kept from the recording is signed for the recorded answer: the "
                 "provider may refuse it once the run goes live"
             )
     return said
+
+
+def _operation(step: Step) -> str:
+    try:
+        return api_named(step.api).operation if step.api is not None else "chat"
+    except KeyError:  # recorded by a tracer that knew more formats
+        return "chat"
 
 
 def _check_calls(store: Store, step: Step, said: Message, warnings: list[str]) -> None:

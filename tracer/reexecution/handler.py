@@ -21,6 +21,7 @@ from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, Too
 from tracer.reexecution.answers import Answers
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
 from tracer.reexecution.gate import Gate, pause
+from tracer.reexecution.heldstate import HeldStates
 from tracer.reexecution.policy import Policies, Policy
 from tracer.reexecution.substitute import Substitute
 from tracer.reexecution.tape import Match, Tape, is_inside, point_of, points_of, same_branch
@@ -62,6 +63,7 @@ class Answerer:
         self._servers: dict[str | None, str] = {}
         self._servers_now: dict[str, str | None] = {}
         self._splitter = BodySplitter()
+        self._held = HeldStates(tape.steps, answers, rules.fork)
         self._lock = threading.RLock()
         self.gate = Gate(self._points())
         self.on_ignored: Callable[[], None] = lambda: None  # the agent goes on all the same
@@ -205,6 +207,7 @@ class Answerer:
         substitute = self.rules.substitute
         assert substitute is not None
         answer = self.answers.substituted(step, call, substitute)
+        self._held.substituted(step, call, answer)
         self.forked = True
         if self.rules.after != "recorded":
             self.on_live()
@@ -246,6 +249,7 @@ class Answerer:
         if call.repeated and step is None:
             return Decision(fingerprint=fingerprint)  # nothing is done a second time
         if call.kind == "model":
+            self._check_held(call, live=False)
             if step is not None and (same_place or self.rules.after == "recorded"):
                 return self._reuse(step, fingerprint)
             return self._live_model(call, fingerprint)
@@ -266,6 +270,7 @@ class Answerer:
             raise self._not_live(call, "--after recorded answers only from the recording")
         if self.rules.after == "ask" and not self._asked(call):
             raise self._not_live(call, "nobody agreed to it")
+        self._check_held(call, live=True)
         _refuse_dummy_key(call, self)
         self._count_live(call)
         self.gate.open()  # from here on the recorded order means nothing any more
@@ -290,9 +295,17 @@ class Answerer:
 
     def _live_tool(self, call: Call, fingerprint: str) -> Decision:
         if call.kind == "http":
+            self._check_held(call, live=True)
             self._count_live(call)
         self.gate.open()
         return Decision(fingerprint=fingerprint)
+
+    def _check_held(self, call: Call, *, live: bool) -> None:
+        """No question is asked, or taken for the recorded one, that leaves to the provider a
+        conversation which the provider holds otherwise."""
+        reason = self._held.refusal(call, live=live)
+        if reason is not None:
+            raise self.stop(SetupStop(reason))
 
     def _asked(self, call: Call) -> bool:
         return self.rules.ask is not None and self.rules.ask(call)

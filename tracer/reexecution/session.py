@@ -30,6 +30,7 @@ from tracer.reexecution.checks import (
     fork_step,
     served_warnings,
 )
+from tracer.reexecution.heldstate import held_warnings
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
@@ -137,6 +138,8 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
     said = None
     if step is not None and spec.substitute is not None:
         said = check_substitute(store, steps, step, spec.substitute, warnings)
+    if step is not None:
+        warnings += held_warnings(store, steps, step)
     warnings += _policy_warnings(spec, steps)
     warnings += served_warnings(steps, step)
     warnings += changed_source(entry)
