@@ -24,6 +24,11 @@ APIS = {
     "chat.completions": "openai.chat",
     "messages": "anthropic.messages",
     "responses": "openai.responses",
+    "converse": "bedrock.converse",
+    "converse-stream": "bedrock.converse",
+    "invoke": "bedrock.invoke",
+    "invoke-stream": "bedrock.invoke",
+    "cohere.v2.chat": "cohere.chat",
 }
 # Listed with the format above them, but other questions.
 _SUB_RESOURCES = ("/responses/compact", "/responses/input_tokens")
@@ -59,7 +64,7 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
         id=entry["id"],
         provider=entry["provider"],
         endpoint=entry["endpoint"],
-        api=None if entry["url"].endswith(_SUB_RESOURCES) else APIS.get(entry["endpoint"]),
+        api=None if _is_other(entry, body) else APIS.get(entry["endpoint"]),
         is_stream=entry["framing"] == "sse",
         request=HttpRequest(
             entry["method"],
@@ -71,6 +76,13 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
             entry["status"], [(str(name), str(value)) for name, value in got["headers"]], body
         ),
     )
+
+
+def _is_other(entry: dict[str, Any], reply: bytes) -> bool:
+    """Listed with a format, but another question; Bedrock invokes every kind under one path."""
+    if entry["url"].endswith(_SUB_RESOURCES):
+        return True
+    return entry["endpoint"] == "invoke" and b'"embedding' in reply
 
 
 def exception_of(exchange: Exchange) -> str | None:

@@ -21,6 +21,11 @@ ASKED = b'{"model": "m", "input": "x"}'
         ("<BASE>/chat/completions/", "openai.chat"),
         ("https://api.anthropic.com/v1/messages?beta=true", "anthropic.messages"),
         ("http://[broken/v1/messages", "anthropic.messages"),
+        ("https://api.cohere.com/v2/chat", "cohere.chat"),
+        ("http://localhost:1/model/us.amazon.nova-micro-v1%3A0/converse", "bedrock.converse"),
+        ("http://proxy/aws/model/arn:aws:bedrock:x/p/converse-stream/", "bedrock.converse"),
+        ("https://h/model/anthropic.claude-v2/invoke", "bedrock.invoke"),
+        ("https://h/model/m/invoke-with-response-stream?x=1", "bedrock.invoke"),
     ],
 )
 def test_recognised_by_path(url: str, name: str) -> None:
@@ -29,7 +34,8 @@ def test_recognised_by_path(url: str, name: str) -> None:
     assert api.name == name
     assert recognise("post", url, CHAT) is api
     assert recognise("GET", url, CHAT) is None
-    assert recognise("POST", url, b'{"model": "m", "input": "x"}') is None
+    if name != "bedrock.converse":  # its requests may hold no more than a stored prompt's variables
+        assert recognise("POST", url, b'{"model": "m", "input": "x"}') is None
 
 
 @pytest.mark.parametrize(
@@ -44,7 +50,15 @@ def test_recognised_by_path(url: str, name: str) -> None:
         ("https://api.openai.com/v1/moderations", ASKED),
         ("https://forms.example/api/responses", b'{"answers": []}'),
         ("https://api.openai.com/v1/embeddings", CHAT),
-        ("https://api.cohere.com/v2/chat", CHAT),
+        ("https://api.cohere.com/v1/chat", b'{"message": "x", "model": "m"}'),
+        ("https://api.cohere.com/v2/embed", b'{"texts": ["x"], "model": "m"}'),
+        ("https://h/model/m/converse-stream-x", CHAT),
+        ("https://h/converse", CHAT),
+        ("https://h/model/amazon.titan-embed-text-v1/invoke", b'{"inputText": "x"}'),
+        ("https://h/model/arn%3Aaws/invoke", b'{"inputText": "x", "normalize": true}'),
+        ("https://h/model/cohere.embed-v4%3A0/invoke", b'{"texts": ["x"], "input_type": "s"}'),
+        ("https://h/model/amazon.nova-canvas-v1%3A0/invoke", b'{"taskType": "TEXT_IMAGE"}'),
+        ("https://h/model/stability.sd3/invoke", b'{"prompt": "x"}'),
         ("https://h/v1/models/gemini:rawPredict", CHAT),
     ],
 )
@@ -85,6 +99,25 @@ def test_claude_on_vertex() -> None:
     )
     api = recognise("POST", url, body)
     assert api is api_named("anthropic.messages")
+
+
+def test_counting_tokens_on_vertex_asks_no_model() -> None:
+    body = b'{"anthropic_version": "vertex-2023-10-16", "messages": []}'
+    url = "https://h/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict"
+    assert recognise("POST", url, body) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("amazon.titan-text-lite-v1/invoke", b'{"inputText": "x"}'),
+        ("arn%3Aaws/invoke", b'{"inputText": "x", "textGenerationConfig": {}}'),
+        ("meta.llama3/invoke", b'{"prompt": "x"}'),
+        ("cohere.command-r-v1%3A0/invoke", b'{"message": "x"}'),
+    ],
+)
+def test_text_generation_on_bedrock(path: str, body: bytes) -> None:
+    assert recognise("POST", f"https://h/model/{path}", body) is api_named("bedrock.invoke")
 
 
 def test_names_are_unique_and_found() -> None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from tracer.core.chain import SplitBody
+from tracer.providers import eventstream
 from tracer.store.writes import Reply
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ def is_secret_header(name: str) -> bool:
     lower = name.lower()
     return lower in SECRET_HEADERS or (
         _SECRET_NAME.search(lower) is not None
-        and not lower.startswith(("x-ratelimit", "anthropic-ratelimit"))
+        and not lower.startswith(("x-ratelimit", "anthropic-ratelimit", "x-amzn-bedrock-"))
     )
 
 
@@ -164,15 +165,25 @@ def _clean(value: Any) -> Any:
     return dataclasses.replace(value, **changed) if changed else value
 
 
-def _chunks(chunks: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Chunks without secrets, of the same sizes: one may reach over an edge."""
-    whole = b"".join(chunks)
-    clean = whole
+def _masked(data: bytes) -> bytes:
     for secret in list(_known):
         encoded = secret.encode("utf-8", "surrogatepass")
-        if encoded in clean:
+        if encoded in data:
             mark = REDACTED.encode()[: len(encoded)]
-            clean = clean.replace(encoded, mark.ljust(len(encoded), b"*"))
+            data = data.replace(encoded, mark.ljust(len(encoded), b"*"))
+    return data
+
+
+def _chunks(chunks: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Chunks without secrets, of the same sizes: one may reach over an edge.
+
+    Frames of an event stream get new checksums, so that a client can read them again.
+    """
+    whole = b"".join(chunks)
+    if eventstream.is_stream(whole):
+        clean = eventstream.masked(whole, _masked)
+    else:
+        clean = _masked(whole)
     if clean == whole:
         return tuple(chunks)
     ends = [0]

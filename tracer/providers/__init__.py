@@ -6,6 +6,9 @@
 
 from tracer.providers.anthropic_messages import AnthropicMessages
 from tracer.providers.base import Api
+from tracer.providers.bedrock_converse import BedrockConverse
+from tracer.providers.bedrock_invoke import BedrockInvoke
+from tracer.providers.cohere_chat import CohereChat
 from tracer.providers.hosts import name_by_host, path_of
 from tracer.providers.openai_chat import OpenAIChat
 from tracer.providers.openai_embeddings import OpenAIEmbeddings
@@ -17,6 +20,9 @@ APIS: tuple[Api, ...] = (
     AnthropicMessages(),
     OpenAIResponses(),
     OpenAIEmbeddings(),
+    BedrockConverse(),
+    BedrockInvoke(),
+    CohereChat(),
 )
 
 _BY_NAME = {api.name: api for api in APIS}

@@ -59,6 +59,8 @@ class AnthropicMessages(Stateless):
         path = path.rstrip("/")
         if method.upper() != "POST" or b'"messages"' not in body:
             return False
+        if path.endswith("/count-tokens:rawPredict"):
+            return False
         if path.endswith((":rawPredict", ":streamRawPredict")):
             return b'"anthropic_version"' in body
         return path.endswith("/messages") and b'"model"' in body

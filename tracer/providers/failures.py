@@ -4,14 +4,14 @@ One place for every wire format; each brings its own error bodies and the end of
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tracer.core.messages import Message
-from tracer.providers.base import Api, FailureKind, HttpReply, HttpRequest
+from tracer.providers.base import Api, FailureKind, Headers, HttpReply, HttpRequest
+from tracer.providers.framing import SSE, Framing
 from tracer.providers.jsontext import arguments_text, dumps, loads
-from tracer.providers.sse import emit, parse
-from tracer.providers.wire import JSON_TYPE, STREAM_TYPE, is_answer, is_stream, kept_headers
+from tracer.providers.wire import JSON_TYPE, is_answer, kept_headers
 
 _NOTHING: Message = {"role": "assistant", "parts": []}
 
@@ -21,18 +21,21 @@ class FailureForms:
     """How one wire format fails.
 
     `errors`: failure kind -> status and JSON error body. `stream_ending`: the events, as
-    `(name or None, data)`, that end a stream in order.
+    `(name or None, data)`, that end a stream in order, which is framed as `framing`.
+    `error_headers`: failure kind -> what the headers of an error add.
     """
 
     errors: Mapping[str, tuple[int, dict[str, Any]]]
     stream_ending: Sequence[tuple[str | None, str]]
+    framing: Framing = SSE
+    error_headers: Mapping[str, Headers] = field(default_factory=dict)
 
     def build(
         self, api: Api, request: HttpRequest, recorded: HttpReply | None, kind: FailureKind
     ) -> HttpReply:
         """See `Api.build_failure`."""
         if kind in self.errors:
-            return error_reply(recorded, *self.errors[kind])
+            return error_reply(recorded, *self.errors[kind], self.error_headers.get(kind, ()))
         if kind in ("timeout", "connection_reset"):
             return HttpReply(0, (), b"", kind)
         said = _recorded_message(api, request, recorded)
@@ -41,19 +44,21 @@ class FailureForms:
             return api.build_reply(request, recorded, broken)
         wants_stream = api.wants_stream(request)
         whole = recorded
-        if not is_answer(whole) or is_stream(whole) != wants_stream:
+        if not is_answer(whole) or self.framing.fits(whole) != wants_stream:
             whole = api.build_reply(request, recorded, said)
         if not wants_stream:
             return cut_json(whole, is_broken_off=kind == "cut_stream")
         offset = api.read_reply(request, whole).first_content_offset
         if kind == "cut_stream":
-            return cut_stream(whole, offset)
-        return garbled_stream(whole, offset, self.stream_ending)
+            return cut_stream(whole, offset, self.framing)
+        return garbled_stream(whole, offset, self.stream_ending, self.framing)
 
 
-def error_reply(recorded: HttpReply | None, status: int, body: dict[str, Any]) -> HttpReply:
+def error_reply(
+    recorded: HttpReply | None, status: int, body: dict[str, Any], more: Headers = ()
+) -> HttpReply:
     """An error the SDK raises at once: `x-should-retry: false` stops its own retries."""
-    headers = [*kept_headers(recorded, JSON_TYPE), ("x-should-retry", "false")]
+    headers = [*kept_headers(recorded, JSON_TYPE), ("x-should-retry", "false"), *more]
     return HttpReply(status, headers, dumps(body).encode())
 
 
@@ -65,13 +70,15 @@ def cut_json(whole: HttpReply, *, is_broken_off: bool) -> HttpReply:
     return HttpReply(whole.status, headers, half, "cut_stream" if is_broken_off else None)
 
 
-def cut_stream(whole: HttpReply, first_content_offset: int | None) -> HttpReply:
+def cut_stream(
+    whole: HttpReply, first_content_offset: int | None, framing: Framing = SSE
+) -> HttpReply:
     """A stream whose connection breaks after the event that carries the first content.
 
     A stream without content is cut after its first event.
     """
-    end = first_content_offset or next((event.end for event in parse(whole.body)), 0)
-    headers = kept_headers(whole, STREAM_TYPE)
+    end = first_content_offset or next((event.end for event in framing.parse(whole.body)), 0)
+    headers = kept_headers(whole, framing.content_type)
     return HttpReply(whole.status, headers, whole.body[:end], "cut_stream")
 
 
@@ -79,15 +86,16 @@ def garbled_stream(
     whole: HttpReply,
     first_content_offset: int | None,
     ending: Sequence[tuple[str | None, str]],
+    framing: Framing = SSE,
 ) -> HttpReply:
     """A stream that ends in order, but whose first content event is broken JSON."""
-    events = parse(whole.body)
+    events = framing.parse(whole.body)
     end = first_content_offset or next((event.end for event in events), 0)
     kept = [(event.event, event.data) for event in events if event.end <= end]
     name, data = kept.pop() if kept else (None, "{}")
     broken = (name, data[: max(1, len(data) // 2)])
-    body = emit([*kept, broken, *ending])
-    return HttpReply(whole.status, kept_headers(whole, STREAM_TYPE), body)
+    body = framing.emit([*kept, broken, *ending])
+    return HttpReply(whole.status, kept_headers(whole, framing.content_type), body)
 
 
 def with_cut_arguments(message: Message) -> Message | None:
