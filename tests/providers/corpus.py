@@ -20,7 +20,14 @@ FOLDER = Path(
     os.environ.get("TRACER_CORPUS") or Path(__file__).parents[2] / ".." / "shared" / "data"
 )
 FILE = FOLDER / "exchanges.jsonl.gz"
-APIS = {"chat.completions": "openai.chat", "messages": "anthropic.messages"}
+APIS = {
+    "chat.completions": "openai.chat",
+    "messages": "anthropic.messages",
+    "generateContent": "gemini.generate_content",
+    "streamGenerateContent": "gemini.generate_content",
+    "ollama.chat": "ollama.chat",
+    "ollama.generate": "ollama.generate",
+}
 
 
 @dataclass(frozen=True)

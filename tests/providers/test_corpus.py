@@ -37,7 +37,8 @@ def everything() -> list[Exchange]:
 
 @pytest.fixture(scope="module")
 def ours(everything: list[Exchange]) -> list[Exchange]:
-    return [exchange for exchange in everything if exchange.api]
+    """Those of the two formats read here; the others have files of their own."""
+    return [e for e in everything if e.api in ("openai.chat", "anthropic.messages")]
 
 
 def _api(exchange: Exchange) -> Api:

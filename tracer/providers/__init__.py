@@ -6,11 +6,19 @@
 
 from tracer.providers.anthropic_messages import AnthropicMessages
 from tracer.providers.base import Api
+from tracer.providers.gemini import GeminiContent
 from tracer.providers.hosts import name_by_host, path_of
+from tracer.providers.ollama import OllamaChat, OllamaGenerate
 from tracer.providers.openai_chat import OpenAIChat
 from tracer.providers.pricing import price
 
-APIS: tuple[Api, ...] = (OpenAIChat(), AnthropicMessages())
+APIS: tuple[Api, ...] = (
+    OpenAIChat(),
+    AnthropicMessages(),
+    GeminiContent(),
+    OllamaChat(),
+    OllamaGenerate(),
+)
 
 _BY_NAME = {api.name: api for api in APIS}
 

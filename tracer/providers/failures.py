@@ -9,9 +9,9 @@ from typing import Any
 
 from tracer.core.messages import Message
 from tracer.providers.base import Api, FailureKind, HttpReply, HttpRequest
+from tracer.providers.framing import SSE, Framing
 from tracer.providers.jsontext import arguments_text, dumps, loads
-from tracer.providers.sse import emit, parse
-from tracer.providers.wire import JSON_TYPE, STREAM_TYPE, is_answer, is_stream, kept_headers
+from tracer.providers.wire import JSON_TYPE, is_answer, kept_headers
 
 _NOTHING: Message = {"role": "assistant", "parts": []}
 
@@ -21,11 +21,12 @@ class FailureForms:
     """How one wire format fails.
 
     `errors`: failure kind -> status and JSON error body. `stream_ending`: the events, as
-    `(name or None, data)`, that end a stream in order.
+    `(name or None, data)`, that end a stream in order, which is framed as `framing`.
     """
 
-    errors: Mapping[str, tuple[int, dict[str, Any]]]
+    errors: Mapping[str, tuple[int, Any]]
     stream_ending: Sequence[tuple[str | None, str]]
+    framing: Framing = SSE
 
     def build(
         self, api: Api, request: HttpRequest, recorded: HttpReply | None, kind: FailureKind
@@ -41,17 +42,17 @@ class FailureForms:
             return api.build_reply(request, recorded, broken)
         wants_stream = api.wants_stream(request)
         whole = recorded
-        if not is_answer(whole) or is_stream(whole) != wants_stream:
+        if not is_answer(whole) or self.framing.fits(whole) != wants_stream:
             whole = api.build_reply(request, recorded, said)
         if not wants_stream:
             return cut_json(whole, is_broken_off=kind == "cut_stream")
         offset = api.read_reply(request, whole).first_content_offset
         if kind == "cut_stream":
-            return cut_stream(whole, offset)
-        return garbled_stream(whole, offset, self.stream_ending)
+            return cut_stream(whole, offset, self.framing)
+        return garbled_stream(whole, offset, self.stream_ending, self.framing)
 
 
-def error_reply(recorded: HttpReply | None, status: int, body: dict[str, Any]) -> HttpReply:
+def error_reply(recorded: HttpReply | None, status: int, body: Any) -> HttpReply:
     """An error the SDK raises at once: `x-should-retry: false` stops its own retries."""
     headers = [*kept_headers(recorded, JSON_TYPE), ("x-should-retry", "false")]
     return HttpReply(status, headers, dumps(body).encode())
@@ -65,13 +66,15 @@ def cut_json(whole: HttpReply, *, is_broken_off: bool) -> HttpReply:
     return HttpReply(whole.status, headers, half, "cut_stream" if is_broken_off else None)
 
 
-def cut_stream(whole: HttpReply, first_content_offset: int | None) -> HttpReply:
+def cut_stream(
+    whole: HttpReply, first_content_offset: int | None, framing: Framing = SSE
+) -> HttpReply:
     """A stream whose connection breaks after the event that carries the first content.
 
     A stream without content is cut after its first event.
     """
-    end = first_content_offset or next((event.end for event in parse(whole.body)), 0)
-    headers = kept_headers(whole, STREAM_TYPE)
+    end = first_content_offset or next((event.end for event in framing.parse(whole.body)), 0)
+    headers = kept_headers(whole, framing.content_type)
     return HttpReply(whole.status, headers, whole.body[:end], "cut_stream")
 
 
@@ -79,15 +82,16 @@ def garbled_stream(
     whole: HttpReply,
     first_content_offset: int | None,
     ending: Sequence[tuple[str | None, str]],
+    framing: Framing = SSE,
 ) -> HttpReply:
     """A stream that ends in order, but whose first content event is broken JSON."""
-    events = parse(whole.body)
+    events = framing.parse(whole.body)
     end = first_content_offset or next((event.end for event in events), 0)
     kept = [(event.event, event.data) for event in events if event.end <= end]
     name, data = kept.pop() if kept else (None, "{}")
     broken = (name, data[: max(1, len(data) // 2)])
-    body = emit([*kept, broken, *ending])
-    return HttpReply(whole.status, kept_headers(whole, STREAM_TYPE), body)
+    body = framing.emit([*kept, broken, *ending])
+    return HttpReply(whole.status, kept_headers(whole, framing.content_type), body)
 
 
 def with_cut_arguments(message: Message) -> Message | None:
