@@ -173,7 +173,7 @@ def test_usage_is_read(answers: list[Exchange]) -> None:
             assert usage.input_tokens == said.get("prompt_eval_count"), exchange.id
             assert usage.output_tokens == said.get("eval_count"), exchange.id
             continue
-        if "totalTokenCount" not in said:
+        if not said.get("totalTokenCount"):
             continue
         assert usage is not None
         total = (usage.input_tokens or 0) + (usage.output_tokens or 0)

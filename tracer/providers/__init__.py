@@ -7,7 +7,7 @@
 from tracer.providers.anthropic_messages import AnthropicMessages
 from tracer.providers.base import Api
 from tracer.providers.gemini import GeminiContent
-from tracer.providers.hosts import name_by_host, path_of
+from tracer.providers.hosts import model_in_path, name_by_host, path_of
 from tracer.providers.ollama import OllamaChat, OllamaGenerate
 from tracer.providers.openai_chat import OpenAIChat
 from tracer.providers.pricing import price
@@ -47,6 +47,7 @@ __all__ = [
     "APIS",
     "Api",
     "api_named",
+    "model_in_path",
     "price",
     "provider_name",
     "recognise",

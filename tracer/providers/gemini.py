@@ -10,6 +10,7 @@ from tracer.providers.gemini_build import edited
 from tracer.providers.gemini_emit import chunks
 from tracer.providers.gemini_reply import read_reply, template_of
 from tracer.providers.gemini_request import Form, action_of, form_of, read_asked, read_request
+from tracer.providers.gemini_stream import is_streamed
 from tracer.providers.jsontext import dumps
 from tracer.providers.wire import JSON_TYPE, kept_headers
 
@@ -65,8 +66,13 @@ class GeminiContent:
     ) -> HttpReply:
         """See `Api.build_reply`. Only the first candidate says `said`."""
         asked = read_asked(request)
-        value = edited(template_of(recorded), said, asked)
+        template = template_of(recorded)
+        value = edited(template, said, asked)
         framing = _FRAMINGS.get(asked.form)
+        if recorded is not None and value == template and _fits(recorded, framing):
+            # Agents send a stream's parts back as they were cut, so the cuts are part of it.
+            kept = kept_headers(recorded, framing.content_type if framing else JSON_TYPE)
+            return HttpReply(200, kept, recorded.body)
         if framing is None:
             return HttpReply(200, kept_headers(recorded, JSON_TYPE), dumps(value).encode())
         body = framing.emit((None, dumps(chunk)) for chunk in chunks(value))
@@ -81,3 +87,7 @@ class GeminiContent:
         middle, where an object belongs.
         """
         return _FAILURES[form_of(request.url)].build(self, request, recorded, kind)
+
+
+def _fits(recorded: HttpReply, framing: Framing | None) -> bool:
+    return framing.fits(recorded) if framing else not is_streamed(recorded)

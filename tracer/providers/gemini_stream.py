@@ -12,7 +12,7 @@ from tracer.providers.base import HttpReply
 from tracer.providers.errors import error_of, invalid_json
 from tracer.providers.framing import ARRAY, SSE
 from tracer.providers.gemini_calls import OpenCall
-from tracer.providers.gemini_names import drop, get, many, named
+from tracer.providers.gemini_names import drop, get, many
 from tracer.providers.gemini_parts import SIGNATURE, is_text, signature_of
 from tracer.providers.jsontext import JsonObject, as_dict, load_object
 from tracer.providers.wire import text
@@ -65,17 +65,12 @@ class _Reader:
     def __init__(self) -> None:
         self.error: ErrorInfo | None = None
         self._value: JsonObject = {}
-        self._usage: JsonObject = {}
         self._candidates: dict[int, _Candidate] = {}
         self._first_content_offset: int | None = None
 
     def chunk(self, chunk: JsonObject, end: int) -> None:
         self.error = self.error or error_of(200, chunk)
-        _lay_over(self._value, drop(chunk, "candidates", "usageMetadata", "error"))
-        usage = named(chunk, "usageMetadata")
-        _lay_over(self._usage, as_dict(chunk.get(usage)))
-        if self._usage:
-            self._value[usage] = self._usage
+        _lay_over(self._value, drop(chunk, "candidates", "error"))
         for place, entry in enumerate(many(chunk.get("candidates"))):
             candidate = as_dict(entry)
             index = candidate.get("index")
