@@ -118,10 +118,10 @@ def test_embeddings_are_another_operation(bench: Bench, exporter: InMemorySpanEx
 
     @tracer.agent(name="indexer")
     def agent() -> None:
-        client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="k")
+        client = openai.OpenAI(base_url=f"{embedder.url}/v1", api_key="k")
         client.embeddings.create(model="text-embedding-3-small", input="lamp")
 
-    with OddServer(lambda exchange: exchange.reply(value)) as server:
+    with OddServer(lambda exchange: exchange.reply(value)) as embedder:
         agent()
     [span] = [s for s in exporter.get_finished_spans() if s.name != "invoke_agent indexer"]
     attributes = dict(span.attributes or {})

@@ -29,6 +29,10 @@ APIS = {
     "invoke": "bedrock.invoke",
     "invoke-stream": "bedrock.invoke",
     "cohere.v2.chat": "cohere.chat",
+    "generateContent": "gemini.generate_content",
+    "streamGenerateContent": "gemini.generate_content",
+    "ollama.chat": "ollama.chat",
+    "ollama.generate": "ollama.generate",
 }
 # Listed with the format above them, but other questions.
 _SUB_RESOURCES = ("/responses/compact", "/responses/input_tokens")

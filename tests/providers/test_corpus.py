@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(not FILE.exists(), reason=f"no recorded exchange
 
 # Keys whose values have another form here: roles and types are words of this model.
 _REWORDED = frozenset({"role", "type", "media_type", "format"})
+_HERE = ("openai.chat", "anthropic.messages", "openai.responses")
 _COMPLETED = ("status", "completed")  # goes without saying
 # Beside the parts of a message, and kept in the template a substitute starts from.
 _TEMPLATE_ONLY = frozenset({"thought_signature"})
@@ -39,8 +40,8 @@ def everything() -> list[Exchange]:
 
 @pytest.fixture(scope="module")
 def ours(everything: list[Exchange]) -> list[Exchange]:
-    """Those of the two formats read here; the others have files of their own."""
-    return [e for e in everything if e.api in ("openai.chat", "anthropic.messages")]
+    """Those of the formats read here; the others have files of their own."""
+    return [exchange for exchange in everything if exchange.api in _HERE]
 
 
 def _api(exchange: Exchange) -> Api:

@@ -19,7 +19,7 @@ from tracer.capture.values import encode, plain
 from tracer.core.messages import Message
 from tracer.core.records import ErrorInfo, Step
 from tracer.errors import SetupStop
-from tracer.providers import api_named
+from tracer.providers import api_named, model_in_path
 from tracer.providers.base import FailureKind, HttpReply, HttpRequest
 from tracer.reexecution.substitute import Substitute, failure_kind, function_result, wire_reply
 from tracer.store.reading import Store
@@ -142,12 +142,14 @@ def _readable(api: str | None, request: HttpRequest) -> Any:
             pass
         return {"method": request.method, "url": request.url, "body": body}
     asked = api_named(api).read_request(request)
+    named = model_in_path(request.url)
     return {
         "messages": asked.messages,
         "model": asked.model,
         "stream": asked.stream,
         "tools": asked.tools,
         "parameters": asked.parameters,
+        **({"path": named} if named else {}),
     }
 
 

@@ -15,6 +15,7 @@ from tracer.core.records import JSON, Run, Step
 from tracer.errors import CannotReplayError, NotFoundError, UsageError
 from tracer.providers import api_named
 from tracer.reexecution.answers import opaque_reason
+from tracer.reexecution.signatures import signature_warnings
 from tracer.reexecution.substitute import Substitute, failure_kind, is_message, said_instead
 from tracer.reexecution.tape import is_inside
 from tracer.store.reading import Store
@@ -259,12 +260,7 @@ def check_substitute(
     said = said_instead(substitute, recorded)
     if said is not None:
         _check_calls(store, step, said, warnings)
-        reasoning = [p for p in said["parts"] if p.get("type") == "reasoning"]
-        if any(p.get("signature") or p.get("encrypted_content") for p in reasoning):
-            warnings.append(
-                "the reasoning kept from the recording is signed for the recorded answer: the "
-                "provider may refuse it once the run goes live"
-            )
+        warnings += signature_warnings(said, recorded)
     return said
 
 

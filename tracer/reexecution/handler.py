@@ -383,8 +383,10 @@ def _policy_name(call: Call) -> str:
 
 def _refuse_dummy_key(call: Call, answerer: Answerer) -> None:
     """No request leaves with the placeholder that stands in for a missing API key."""
-    headers = call.request.headers if call.request is not None else ()
-    if any(DUMMY_KEY in value for _, value in headers):
+    if call.request is None:
+        return
+    places = [call.request.url, *(value for _, value in call.request.headers)]
+    if any(DUMMY_KEY in place for place in places):
         raise answerer.stop(
             SetupStop(
                 "the live part needs an API key and the environment has none: set OPENAI_API_KEY, "
