@@ -140,6 +140,7 @@ class Call:
     api: Api | None = None
     callsite: str | None = None
     repeated: bool = False  # a tool with this idempotency key has succeeded in this run
+    retry: int = 0  # how often the same request failed before, from the same place
 
     @property
     def input(self) -> bytes | None:
@@ -277,6 +278,7 @@ class ActiveRun:
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
+        self.retries: Any = None  # http.retries.Retries, from the first exchange on
         self.in_child = False
         self.limits: list[Callable[[], None]] = []
         self.steps_begun = 0

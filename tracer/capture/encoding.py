@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-_DROPPED = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
+_DROPPED = frozenset({"content-encoding", "transfer-encoding", "connection"})
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -23,6 +23,9 @@ def decode_chunks(chunks: Sequence[bytes], headers: Headers) -> tuple[list[bytes
     kept = tuple((n, v) for n, v in headers if n.lower() not in _DROPPED)
     if coding in ("", "identity"):
         return list(chunks), kept
+    length = tuple((n, v) for n, v in kept if n.lower() == "content-length")
+    # Of the body as it was sent; a request for headers alone is answered with nothing else.
+    kept = tuple(pair for pair in kept if pair not in length) + (() if chunks else length)
     decoder = _decoder(coding)
     if decoder is not None:
         try:

@@ -6,16 +6,13 @@ and keeps redirects, auth, hooks and `response.elapsed`. It is a private method,
 where a version lacks it, the two standard transports are wrapped instead.
 """
 
-import contextvars
 import functools
-import sys
 from types import ModuleType
 from typing import Any
 
-from tracer.capture import scope as scopes
-from tracer.capture.http.exchange import AsyncExchange, Exchange
+from tracer.capture.http.exchange import is_watched
+from tracer.capture.http.httpx_exchange import AsyncExchange, SyncExchange
 
-_busy: contextvars.ContextVar[bool] = contextvars.ContextVar("tracer_http", default=False)
 _patched: set[int] = set()
 
 
@@ -47,14 +44,10 @@ def _make_transports(library: Any) -> tuple[type, type]:
             self.inner = inner
 
         def handle_request(self, request: Any) -> Any:
-            exchange = Exchange.open(library, request)
+            exchange = SyncExchange.open(library, request)
             if exchange is None:
                 return self.inner.handle_request(request)
-            token = _busy.set(True)
-            try:
-                return exchange.run(self.inner.handle_request)
-            finally:
-                _busy.reset(token)
+            return exchange.run(self.inner.handle_request)
 
         def close(self) -> None:
             self.inner.close()
@@ -69,11 +62,7 @@ def _make_transports(library: Any) -> tuple[type, type]:
             exchange = await AsyncExchange.open(library, request)
             if exchange is None:
                 return await self.inner.handle_async_request(request)
-            token = _busy.set(True)
-            try:
-                return await exchange.run(self.inner.handle_async_request)
-            finally:
-                _busy.reset(token)
+            return await exchange.run(self.inner.handle_async_request)
 
         async def aclose(self) -> None:
             await self.inner.aclose()
@@ -87,7 +76,7 @@ def _patch_choice(client: Any, transport_class: Any) -> None:
     @functools.wraps(original)
     def transport_for_url(self: Any, url: Any) -> Any:
         chosen = original(self, url)
-        if scopes.current() is None or _busy.get():
+        if not is_watched():
             return chosen
         return transport_class(chosen)
 
@@ -102,7 +91,7 @@ def _patch_handlers(library: Any, transports: tuple[Any, Any]) -> None:
         original = getattr(base, method)
 
         def handle(self: Any, request: Any, _o: Any = original, _w: Any = wrapper) -> Any:
-            if scopes.current() is None or _busy.get():
+            if not is_watched():
                 return _o(self, request)
             inner = _Bound(functools.partial(_o, self))
             return getattr(_w(inner), _o.__name__)(request)
@@ -115,8 +104,3 @@ class _Bound:
 
     def __init__(self, handle: Any) -> None:
         self.handle_request = self.handle_async_request = handle
-
-
-def library_of(name: str) -> ModuleType | None:
-    """The loaded library, or None."""
-    return sys.modules.get(name)
