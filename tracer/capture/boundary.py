@@ -197,6 +197,9 @@ class StepHandler(Protocol):
     def cannot(self, sentence: str) -> BaseException:
         """End the re-execution because an answer can't be given; the exception to raise."""
 
+    def is_offline(self) -> bool:
+        """Whether answers come from the recording alone, so that nothing may leave."""
+
     def check(self) -> None:
         """Raise the ReplayStop that already ended this re-execution, if one did."""
 
@@ -301,6 +304,11 @@ class ActiveRun:
         self.in_child = child
         if not child and FORKED not in self.warnings:
             self.warnings.append(FORKED)
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether this is a re-execution whose answers come from the recording alone."""
+        return self.handler is not None and self.handler.is_offline()
 
     @property
     def is_elsewhere(self) -> bool:

@@ -235,6 +235,9 @@ class StoreRecorder:
             return read_function_end(record, step.call, started)
         raw: RawReply = end.reply
         chunks, headers = decode_chunks(raw.chunks, raw.headers)
+        asked = step.call.request
+        if asked is not None and step.call.api is None:
+            redact.credentials(asked.url, chunks)
         reply = Reply(
             raw.status,
             redact.headers(headers),

@@ -15,6 +15,15 @@ LIBRARIES = {
     "urllib3.connectionpool": "urllib3_pools",
     "aiohttp": "aiohttp_client",
 }
+DETECTED = (
+    "websockets.client",
+    "websockets.legacy.client",
+    "websocket._core",
+    "grpc._channel",
+    "grpc.aio._channel",
+    "curl_cffi.curl",
+)
+_FILES = LIBRARIES | dict.fromkeys(DETECTED, "detected")
 _patched: set[int] = set()
 _finder_installed = False
 
@@ -22,7 +31,7 @@ _finder_installed = False
 def install() -> None:
     """Patch the clients that are loaded, and those that will be, as they are."""
     global _finder_installed
-    for name in LIBRARIES:
+    for name in _FILES:
         module = sys.modules.get(name)
         spec = getattr(module, "__spec__", None)
         # One that is just being loaded is not whole yet; the finder comes for it.
@@ -33,7 +42,7 @@ def install() -> None:
                 report(f"patching {name}", error)
     if not _finder_installed:
         _finder_installed = True
-        watch_imports(tuple(LIBRARIES), lambda module: _patch(module.__name__, module))
+        watch_imports(tuple(_FILES), lambda module: _patch(module.__name__, module))
 
 
 def _patch(name: str, module: ModuleType) -> None:
@@ -41,5 +50,5 @@ def _patch(name: str, module: ModuleType) -> None:
         return
     _patched.add(id(module))
     # A library's own file: only where that library is loaded.
-    patcher = importlib.import_module(f"{__name__}.{LIBRARIES[name]}")
+    patcher = importlib.import_module(f"{__name__}.{_FILES[name]}")
     patcher.patch_library(module)

@@ -5,6 +5,7 @@ So each redirect and each attempt is a step, and sessions, cookies, middlewares,
 aiohttp's own protocol and parser read it.
 """
 
+import asyncio
 import functools
 import sys
 from types import ModuleType
@@ -14,7 +15,7 @@ from tracer.capture.boundary import CancelledAnswer
 from tracer.capture.http.aiohttp_bodies import Readers, ServedBody, served_connection
 from tracer.capture.http.aiohttp_errors import failure_of_aiohttp, make_body_error, make_error
 from tracer.capture.http.bodies import Heard
-from tracer.capture.http.detected import not_captured
+from tracer.capture.http.detected import mark, not_captured
 from tracer.capture.http.exchange import (
     Exchange,
     Sending,
@@ -29,11 +30,25 @@ _UNDER_WAY = "_tracer_exchange"  # on a connection: what its next response belon
 
 def patch_library(library: ModuleType) -> None:
     """Watch the sessions of aiohttp, through its connectors and responses."""
+    if not _fits(library):
+        what = f"an exchange by aiohttp {library.__version__}"
+        mark(library.BaseConnector, "connect", what, lambda _, req, *a, **k: req.url.host)
+        return
     readers = Readers(library.StreamReader)
     _patch_connect(library.BaseConnector, library, readers)
     _patch_start(library.ClientResponse)
     for name in ("close", "release"):
         _patch_leaving(library.ClientResponse, name, readers)
+
+
+def _fits(library: Any) -> bool:
+    """Whether this version has what is built on here beyond its public names."""
+    return (
+        hasattr(library.StreamReader, "_wait")
+        and hasattr(library.connector, "Connection")
+        and hasattr(library.ClientResponse, "start")
+        and "_factory" in library.BaseConnector.__init__.__code__.co_names
+    )
 
 
 def _patch_connect(connector: Any, library: Any, readers: Readers) -> None:
@@ -98,6 +113,16 @@ async def _snapshot(req: Any, library: Any) -> bytes:
     content = bytes(collected.data)
     req.body = library.payload.BytesPayload(content)
     return content
+
+
+async def _written(response: Any, protocol: Any) -> None:
+    """Let the request be written first, as a server would: it may wait for permission."""
+    if getattr(response, "_continue", None) is not None:
+        protocol.data_received(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return
+    writer = getattr(response, "_writer", None)
+    if writer is not None:
+        await asyncio.wait({writer}, timeout=1)
 
 
 class _Collector:
@@ -172,6 +197,7 @@ class _AiohttpExchange(Exchange):
                     raise make_error(self.library, self.request, answer.failure)
                 self.arrived()
                 body = ServedBody(self, answer, connection.protocol)
+                await _written(response, connection.protocol)
                 await body.begin()
                 started = await go()
                 self.readers.serve(response.content, body)

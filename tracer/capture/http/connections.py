@@ -172,10 +172,11 @@ def _patch_getresponse(connection: Any) -> None:
 
     @functools.wraps(original)
     def getresponse(self: Any, *args: Any, **kwargs: Any) -> Any:
-        exchange = vars(self).pop(UNDER_WAY, None)
+        # urllib3 1.26 asks with an argument of Python 2 first, which is refused.
+        exchange = None if args or kwargs else vars(self).pop(UNDER_WAY, None)
         if exchange is None:
             return original(self, *args, **kwargs)
-        return exchange.response(self, functools.partial(original, self, *args, **kwargs))
+        return exchange.response(self, functools.partial(original, self))
 
     connection.getresponse = getresponse
 

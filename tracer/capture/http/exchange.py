@@ -13,15 +13,16 @@ from urllib.parse import urlsplit
 
 from tracer import providers
 from tracer.capture import scope as scopes
-from tracer.capture.boundary import Call, OpenStep
+from tracer.capture.boundary import Call, Decision, OpenStep
 from tracer.capture.callsite import callsite
 from tracer.capture.exceptions import error_info, is_cancel
 from tracer.capture.guard import report
 from tracer.capture.http.retries import Retries
+from tracer.capture.http.telemetry import NOTED, is_telemetry
 from tracer.capture.recorder import RawReply
-from tracer.core.records import JSON, StepKind
+from tracer.core.records import JSON, Slot, StepKind
 from tracer.errors import ReplayStop
-from tracer.providers.base import HttpRequest
+from tracer.providers.base import Api, HttpRequest
 
 READS = ("GET", "HEAD", "OPTIONS")
 REASON = ":reason"  # beside the headers: a reason phrase that is not the status's usual one
@@ -47,7 +48,10 @@ def open_step(asked: HttpRequest) -> OpenStep | None:
         return None
     scope.run.check()
     try:
-        call = _make_call(asked, scope)
+        api = providers.recognise(asked.method, asked.url, asked.body)
+        if api is None and is_telemetry(asked):
+            return _unrecorded(scope, asked)
+        call = _make_call(asked, api, scope)
     except Exception as error:
         report("reading a request", error)
         return None
@@ -55,8 +59,15 @@ def open_step(asked: HttpRequest) -> OpenStep | None:
     return scope.run.begin(scope, call, decision)
 
 
-def _make_call(asked: HttpRequest, scope: scopes.Scope) -> Call:
-    api = providers.recognise(asked.method, asked.url, asked.body)
+def _unrecorded(scope: scopes.Scope, asked: HttpRequest) -> OpenStep | None:
+    """A step that nobody hears of, to answer what may not leave; None where it may."""
+    if not scope.run.is_offline:
+        return None
+    call, decision = Call("http", "", Slot("", "http", 0), request=asked), Decision(NOTED)
+    return OpenStep(scope.run, 0, "", None, call, decision, time.time_ns(), 0, scope, ended=True)
+
+
+def _make_call(asked: HttpRequest, api: Api | None, scope: scopes.Scope) -> Call:
     kind: StepKind = "http" if api is None else "model"
     call = Call(kind, "", scope.take_slot(kind))
     if api is None:

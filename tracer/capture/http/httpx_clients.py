@@ -10,6 +10,7 @@ import functools
 from types import ModuleType
 from typing import Any
 
+from tracer.capture.http.detected import not_captured
 from tracer.capture.http.exchange import is_watched
 from tracer.capture.http.httpx_exchange import AsyncExchange, SyncExchange
 
@@ -44,6 +45,8 @@ def _make_transports(library: Any) -> tuple[type, type]:
             self.inner = inner
 
         def handle_request(self, request: Any) -> Any:
+            if _is_websocket(request):
+                return self.inner.handle_request(request)
             exchange = SyncExchange.open(library, request)
             if exchange is None:
                 return self.inner.handle_request(request)
@@ -59,6 +62,8 @@ def _make_transports(library: Any) -> tuple[type, type]:
             self.inner = inner
 
         async def handle_async_request(self, request: Any) -> Any:
+            if _is_websocket(request):
+                return await self.inner.handle_async_request(request)
             exchange = await AsyncExchange.open(library, request)
             if exchange is None:
                 return await self.inner.handle_async_request(request)
@@ -68,6 +73,13 @@ def _make_transports(library: Any) -> tuple[type, type]:
             await self.inner.aclose()
 
     return RecordingTransport, AsyncRecordingTransport
+
+
+def _is_websocket(request: Any) -> bool:
+    found: bool = request.headers.get("upgrade", "").lower() == "websocket"
+    if found:
+        not_captured("a WebSocket", request.url.host)
+    return found
 
 
 def _patch_choice(client: Any, transport_class: Any) -> None:

@@ -3,7 +3,7 @@
 So requests, botocore and google-auth are covered, each redirect and each of urllib3's own
 retries is a step, and retries, decoding and errors are always made by urllib3 itself. Served
 answers are read by it from a connection that is none. `_make_request` is a private method, there
-in all versions; without it nothing is patched and `tracer doctor` says so.
+in all versions so far; without it a run says that it lacks what was asked.
 """
 
 import functools
@@ -13,7 +13,7 @@ from typing import Any
 
 from tracer.capture.http.bodies import Heard
 from tracer.capture.http.connections import UNDER_WAY, WireExchange, make_request
-from tracer.capture.http.detected import not_captured
+from tracer.capture.http.detected import mark, not_captured
 from tracer.capture.http.exchange import Sending, failure_of, is_watched, open_step
 from tracer.capture.http.failures import recorded_error, socket_error
 from tracer.capture.http.uploads import snapshot
@@ -24,6 +24,9 @@ _PROXY = "_tracer_proxy"  # on a connection: the tunnel through its proxy is sti
 def patch_library(library: ModuleType) -> None:
     """Watch the pools of urllib3; `library` is its module `connectionpool`."""
     pool: Any = library.HTTPConnectionPool
+    if not hasattr(pool, "_make_request"):
+        mark(pool, "urlopen", "an exchange by this urllib3", lambda self, *a, **k: self.host)
+        return
     original, prepare = pool._make_request, library.HTTPSConnectionPool._prepare_proxy
     names = list(inspect.signature(original).parameters)[4:]
     plain = library.HTTPConnection
