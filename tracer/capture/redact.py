@@ -76,10 +76,18 @@ def headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         if is_secret_header(name):
             for secret in _secrets_in(name.lower(), value):
                 remember(secret)
-            kept.append((name, REDACTED))
+            kept.append((name, _without_secret(name.lower(), value)))
         else:
             kept.append((name, value))
     return tuple(kept)
+
+
+def _without_secret(name: str, value: str) -> str:
+    """A secret header's value as it is kept; of a cookie that is set, what it is called stays."""
+    cookie, named, rest = value.partition("=")
+    if name != "set-cookie" or not named or ";" in cookie:
+        return REDACTED
+    return f"{cookie}={REDACTED}{''.join(rest.partition(';')[1:])}"
 
 
 def _secrets_in(name: str, value: str) -> list[str]:

@@ -377,7 +377,8 @@ def _policy_name(call: Call) -> str:
 def _refuse_dummy_key(call: Call, answerer: Answerer) -> None:
     """No request leaves with what stands in for a missing API key, or for one that was recorded."""
     headers = call.request.headers if call.request is not None else ()
-    if any(word in value for _, value in headers for word in (DUMMY_KEY, REDACTED)):
+    keys = [value for name, value in headers if name.lower() != "cookie"]
+    if any(word in value for value in keys for word in (DUMMY_KEY, REDACTED)):
         raise answerer.stop(
             SetupStop(
                 "the live part needs an API key and the environment has none: set OPENAI_API_KEY, "

@@ -18,7 +18,9 @@ from tracer.capture.http.bodies import Heard
 from tracer.capture.http.detected import mark, not_captured
 from tracer.capture.http.exchange import (
     Exchange,
+    Passing,
     Sending,
+    as_sent,
     is_watched,
     open_step,
     reason_headers,
@@ -66,7 +68,8 @@ def _patch_connect(connector: Any, library: Any, readers: Readers) -> None:
         pairs = tuple((str(name), str(value)) for name, value in req.headers.items())
         step = open_step(HttpRequest(req.method, str(req.url), pairs, content))
         if step is None:
-            return await go()
+            with Passing():
+                return await go()
         return await _AiohttpExchange(step, req, library, readers).connect(self, go)
 
     connector.connect = connect
@@ -188,7 +191,7 @@ class _AiohttpExchange(Exchange):
     async def start(self, response: Any, connection: Any, go: Any) -> Any:
         """Status and headers of the response."""
         self.starting = True
-        answer = self.answer
+        answer = None if self.answer is None else as_sent(self.answer)
         try:
             if answer is None:
                 started = await go()

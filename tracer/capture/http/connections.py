@@ -13,7 +13,9 @@ from tracer.capture.http.bodies import Given, Heard
 from tracer.capture.http.detected import not_captured
 from tracer.capture.http.exchange import (
     Exchange,
+    Passing,
     Sending,
+    as_sent,
     failure_of,
     is_watched,
     open_step,
@@ -54,6 +56,7 @@ class WireExchange(Exchange):
             self.failed(None, failure)
             return AnswerSocket(BrokenFile(failure))
         self.arrived()
+        answer = as_sent(answer)
         return AnswerSocket(AnswerFile(Given(self, answer), answer, request.method))
 
 
@@ -106,7 +109,8 @@ def _patch_request(connection: Any) -> None:
         asked = make_request(method, scheme, host, port, url, headers, content)
         step = open_step(asked)
         if step is None:
-            original(self, method, url, body, headers, **more)
+            with Passing():
+                original(self, method, url, body, headers, **more)
             return
         exchange = _PlainExchange(step)
         exchange.request(

@@ -6,6 +6,7 @@ A client's own file turns its request into an `HttpRequest`, opens an exchange, 
 
 import contextvars
 import time
+from dataclasses import replace
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any
@@ -13,8 +14,9 @@ from urllib.parse import urlsplit
 
 from tracer import providers
 from tracer.capture import scope as scopes
-from tracer.capture.boundary import Call, Decision, OpenStep
+from tracer.capture.boundary import Call, Decision, HttpAnswer, OpenStep
 from tracer.capture.callsite import callsite
+from tracer.capture.encoding import DECODED, encode_chunks
 from tracer.capture.exceptions import error_info, is_cancel
 from tracer.capture.guard import report
 from tracer.capture.http.retries import Retries
@@ -29,7 +31,7 @@ REASON = ":reason"  # beside the headers: a reason phrase that is not the status
 _DROPPED = frozenset({"transfer-encoding", "connection"})
 
 
-_sending: contextvars.ContextVar["Exchange | None"] = contextvars.ContextVar(
+_sending: contextvars.ContextVar["Exchange | Passing | None"] = contextvars.ContextVar(
     "tracer_http", default=None
 )
 
@@ -146,11 +148,26 @@ def served_headers(answer: Any, method: str) -> list[tuple[str, str]]:
     return [pair for pair in answer.headers if _is_served(pair, answer, method)]
 
 
+def as_sent(answer: HttpAnswer) -> HttpAnswer:
+    """An answer whose body is in the coding it came in, for clients that read it so."""
+    coding = next((value for name, value in answer.headers if name == DECODED), None)
+    if coding is None:
+        return answer
+    whole = answer.complete and answer.failure is None
+    try:
+        chunks = encode_chunks(answer.chunks, coding, whole=whole)
+    except ImportError:  # recorded elsewhere: given decoded, as the headers say then
+        return answer
+    kept = tuple(pair for pair in answer.headers if pair[0] != DECODED)
+    headers = (*kept, ("Content-Encoding", coding))
+    return replace(answer, headers=headers, chunks=tuple(chunks))
+
+
 def _is_served(pair: tuple[str, str], answer: Any, method: str) -> bool:
     name = pair[0].lower()
     if name == "content-length":
         return pair[1].isdigit() and _holds(int(pair[1]), answer, method)
-    return name not in _DROPPED and name != REASON
+    return name not in _DROPPED and not name.startswith(":")
 
 
 def _holds(length: int, answer: Any, method: str) -> bool:
@@ -176,6 +193,26 @@ def usual_reason(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
+
+
+class Passing:
+    """While a request goes by that is to be no step. A context manager."""
+
+    sending = False
+
+    def __enter__(self) -> None:
+        self.sending = True
+        self._above = _sending.get()
+        _sending.set(self)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.sending = False
+        _sending.set(self._above)
 
 
 class Sending:

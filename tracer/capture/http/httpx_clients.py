@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from tracer.capture.http.detected import not_captured
-from tracer.capture.http.exchange import is_watched
+from tracer.capture.http.exchange import Passing, is_watched
 from tracer.capture.http.httpx_exchange import AsyncExchange, SyncExchange
 
 _patched: set[int] = set()
@@ -49,7 +49,8 @@ def _make_transports(library: Any) -> tuple[type, type]:
                 return self.inner.handle_request(request)
             exchange = SyncExchange.open(library, request)
             if exchange is None:
-                return self.inner.handle_request(request)
+                with Passing():
+                    return self.inner.handle_request(request)
             return exchange.run(self.inner.handle_request)
 
         def close(self) -> None:
@@ -66,7 +67,8 @@ def _make_transports(library: Any) -> tuple[type, type]:
                 return await self.inner.handle_async_request(request)
             exchange = await AsyncExchange.open(library, request)
             if exchange is None:
-                return await self.inner.handle_async_request(request)
+                with Passing():
+                    return await self.inner.handle_async_request(request)
             return await exchange.run(self.inner.handle_async_request)
 
         async def aclose(self) -> None:

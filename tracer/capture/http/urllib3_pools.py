@@ -14,7 +14,7 @@ from typing import Any
 from tracer.capture.http.bodies import Heard
 from tracer.capture.http.connections import UNDER_WAY, WireExchange, make_request
 from tracer.capture.http.detected import mark, not_captured
-from tracer.capture.http.exchange import Sending, failure_of, is_watched, open_step
+from tracer.capture.http.exchange import Passing, Sending, failure_of, is_watched, open_step
 from tracer.capture.http.failures import recorded_error, socket_error
 from tracer.capture.http.uploads import snapshot
 
@@ -41,8 +41,9 @@ def patch_library(library: ModuleType) -> None:
                 more["body"] = body
             exchange = _open(self, method, url, more.get("headers"), content)
         if exchange is None:
-            _make_tunnel(self, conn, prepare)
-            return original(self, conn, method, url, **more)
+            with Passing():
+                _make_tunnel(self, conn, prepare)
+                return original(self, conn, method, url, **more)
         if exchange.answer is not None:
             connection = plain(self.host, self.port)
             return exchange.serve(
