@@ -10,6 +10,7 @@ import os
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -281,6 +282,7 @@ class ActiveRun:
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
+        self.bodies: weakref.WeakSet[Any] = weakref.WeakSet()  # being read; each has `left()`
         self.retries: Any = None  # http.retries.Retries, from the first exchange on
         self.in_child = False
         self.limits: list[Callable[[], None]] = []

@@ -51,7 +51,7 @@ class Readers:
             heard.end(False)
         body = self._served.get(id(reader))
         if body is not None:
-            body.given.let_go()
+            body.given.left()
 
     def forgotten(self, reader: Any) -> None:
         """The reader itself is gone."""

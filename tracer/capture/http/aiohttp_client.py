@@ -27,6 +27,7 @@ from tracer.capture.http.exchange import (
 )
 from tracer.providers.base import HttpRequest
 
+_PACKED = "_tracer_packed"  # on a protocol: it gives bodies in the coding they come in
 _UNDER_WAY = "_tracer_exchange"  # on a connection: what its next response belongs to
 
 
@@ -39,6 +40,7 @@ def patch_library(library: ModuleType) -> None:
     readers = Readers(library.StreamReader)
     _patch_connect(library.BaseConnector, library, readers)
     _patch_start(library.ClientResponse)
+    _patch_protocol(library.client_proto.ResponseHandler)
     for name in ("close", "release"):
         _patch_leaving(library.ClientResponse, name, readers)
 
@@ -49,6 +51,7 @@ def _fits(library: Any) -> bool:
         hasattr(library.StreamReader, "_wait")
         and hasattr(library.connector, "Connection")
         and hasattr(library.ClientResponse, "start")
+        and hasattr(library.client_proto.ResponseHandler, "set_response_params")
         and "_factory" in library.BaseConnector.__init__.__code__.co_names
     )
 
@@ -86,6 +89,17 @@ def _patch_start(response: Any) -> None:
         return await exchange.start(self, connection, functools.partial(original, self, connection))
 
     response.start = start
+
+
+def _patch_protocol(protocol: Any) -> None:
+    original = protocol.set_response_params
+
+    @functools.wraps(original)
+    def set_response_params(self: Any, **params: Any) -> None:
+        vars(self)[_PACKED] = params.get("auto_decompress") is False
+        original(self, **params)
+
+    protocol.set_response_params = set_response_params
 
 
 def _patch_leaving(response: Any, name: str, readers: Readers) -> None:
@@ -153,6 +167,7 @@ class _AiohttpExchange(Exchange):
         self.library = library
         self.readers = readers
         self.starting = False
+        self.packed = False
 
     async def connect(self, connector: Any, go: Any) -> Any:
         """The connection to ask over, real or not."""
@@ -191,6 +206,7 @@ class _AiohttpExchange(Exchange):
     async def start(self, response: Any, connection: Any, go: Any) -> Any:
         """Status and headers of the response."""
         self.starting = True
+        self.packed = vars(connection.protocol).get(_PACKED, False)
         answer = None if self.answer is None else as_sent(self.answer)
         try:
             if answer is None:
@@ -215,8 +231,7 @@ class _AiohttpExchange(Exchange):
         self.arrived()
         pairs = tuple((str(name), str(value)) for name, value in response.headers.items())
         content = response.content
-        decoded = not self._is_raw(response)
-        if decoded:
+        if not self.packed and "content-encoding" in response.headers:
             gone = ("content-encoding", "content-length")
             pairs = tuple(pair for pair in pairs if pair[0].lower() not in gone)
         heard = Heard(
@@ -226,10 +241,3 @@ class _AiohttpExchange(Exchange):
             if not content.is_eof():
                 not_captured(f"the body in a {type(content).__name__}", response.url.host)
             heard.end(content.is_eof())
-
-    def _is_raw(self, response: Any) -> bool:
-        """Whether the body comes as it was sent, not decoded by aiohttp."""
-        if "content-encoding" not in response.headers:
-            return True
-        session = getattr(response, "_session", None)
-        return not getattr(session, "_auto_decompress", True)

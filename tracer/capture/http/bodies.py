@@ -23,6 +23,11 @@ class Heard:
         self.headers = headers
         self.chunks: list[bytes] = []
         self.times: list[int] = []
+        exchange.step.run.bodies.add(self)
+
+    def left(self) -> None:
+        """Nobody reads on."""
+        self.end(False)
 
     def seen(self, chunk: bytes) -> None:
         """A piece of the body reached the agent."""
@@ -52,6 +57,7 @@ class Given:
         self.answer = answer
         self._run, self._decision = exchange.step.run, exchange.step.decision
         self._given: list[bytes] = []
+        self._run.bodies.add(self)
 
     def take(self) -> bytes | None:
         """The next chunk; None after the last."""
@@ -111,7 +117,7 @@ class Given:
         failure = {"type": info.type, "message": info.message}
         self.exchange.ended(self._reply(False, failure), error)
 
-    def let_go(self) -> None:
+    def left(self) -> None:
         """The reader closed it, or forgot it."""
         if not self.exchange.step.ended:
             self._run.let_go(self._decision)

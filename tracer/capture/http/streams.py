@@ -93,13 +93,13 @@ class _Served:
             raise self._exchange.failure(failure)
 
     def close(self) -> None:
-        self._given.let_go()
+        self._given.left()
 
     async def aclose(self) -> None:
-        self._given.let_go()
+        self._given.left()
 
     def __del__(self) -> None:
-        self._given.let_go()
+        self._given.left()
 
 
 @functools.cache

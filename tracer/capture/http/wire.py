@@ -222,7 +222,7 @@ class AnswerFile(io.RawIOBase):
     def close(self) -> None:
         """As io.RawIOBase."""
         if not self.closed:
-            self._given.let_go()
+            self._given.left()
         super().close()
 
 
