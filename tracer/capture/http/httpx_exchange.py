@@ -7,6 +7,7 @@ from tracer.capture.http.bodies import Heard
 from tracer.capture.http.exchange import (
     Exchange,
     Sending,
+    as_sent,
     open_step,
     reason_headers,
     reason_of,
@@ -45,6 +46,7 @@ class _HttpxExchange(Exchange):
             self.failed(None, answer.failure)
             raise self.failure(answer.failure)
         self.arrived()
+        answer = as_sent(answer)
         extensions: dict[str, Any] = {"http_version": b"HTTP/1.1"}
         reason = reason_of(answer)
         if reason != usual_reason(answer.status):
