@@ -106,6 +106,28 @@ def test_a_websocket_opened_only_now_stops_a_replay(
     assert code != 0 and message is not None
 
 
+def test_a_websocket_inside_a_tool_is_answered_with_the_tool(bench: Bench, echo: str) -> None:
+    @tracer.tool
+    def look(effect: str) -> str:
+        with websockets.sync.client.connect(echo) as connection:
+            connection.send("found it")
+            return str(connection.recv())
+
+    local = tracer.tool(effect="local")(look.__wrapped__)  # type: ignore[attr-defined]
+
+    @tracer.agent
+    def agent(again: bool) -> str:
+        return local("local") if again else look("external")
+
+    assert agent(False) == "found it"
+    (warning,) = bench.run().warnings
+    assert warning.endswith("after step 2, inside step 2")
+    assert bench.replay(agent).verdict() == (0, None)
+    assert agent(True) == "found it"
+    with pytest.raises(CannotReplayError, match="past step 2"):
+        bench.replay(agent)
+
+
 def test_putrequest_by_hand_is_noted(bench: Bench, server: OddServer) -> None:
     @tracer.agent
     def agent() -> bytes:

@@ -366,6 +366,7 @@ class ActiveRun:
             self.steps_begun = number = self.steps_begun + 1
             sequence = next(self._sequence)
         inner = scope.for_step(call.slot, step_id)
+        inner.step_n = number
         step = OpenStep(
             self,
             number,

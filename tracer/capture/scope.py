@@ -21,9 +21,10 @@ _numbering = threading.Lock()
 
 
 class Scope:
-    """One scope of a run under way. `step_id` is the step that encloses it (None: the run)."""
+    """One scope of a run under way. `step_id` is the step that encloses it (None: the run), and
+    `step_n` that step's number (0)."""
 
-    __slots__ = ("_counters", "parent", "path", "run", "step_id")
+    __slots__ = ("_counters", "parent", "path", "run", "step_id", "step_n")
 
     def __init__(
         self, run: "ActiveRun", path: str, step_id: str | None, parent: "Scope | None"
@@ -31,6 +32,7 @@ class Scope:
         self.run = run
         self.path = path
         self.step_id = step_id
+        self.step_n: int = 0 if parent is None else parent.step_n
         self.parent = parent
         self._counters: dict[str, int] = {}
 

@@ -21,7 +21,9 @@ from tracer.store.reading import Store
 
 _INSIDE_MODEL = re.compile(r"(^|/)model\d+(/|$)")
 _UNCAPTURED = re.compile(
-    re.escape(NOT_CAPTURED) + r"(?P<what>.*), after step (?P<step>[0-9]{1,9})", re.S
+    re.escape(NOT_CAPTURED)
+    + r"(?P<what>.*), after step (?P<step>[0-9]{1,9})(, inside step (?P<inside>[0-9]{1,9}))?",
+    re.S,
 )
 _SERVED = ("tool", "model", "http", "step")
 
@@ -213,11 +215,14 @@ def check_answers(steps: list[Step], fork: Step | None) -> None:
         raise CannotReplayError(opaque_reason(step))
 
 
-def check_captured(run: Run, fork: Step | None) -> None:
+def check_captured(run: Run, steps: list[Step], fork: Step | None) -> None:
     """Raise CannotReplayError when the recording lacks something that would have to be served."""
     for said in run.warnings:
         found = _UNCAPTURED.fullmatch(said)
         if found is None or (fork is not None and fork.n <= int(found["step"])):
+            continue
+        inside = next((s for s in steps if str(s.n) == found["inside"]), None)
+        if inside is not None and (_is_whole(inside, fork) or _covered(inside, steps, fork)):
             continue
         what, step = found["what"], found["step"]
         remedy = f"fork at step {step} or before" if int(step) else "it can only be looked at"
@@ -225,6 +230,17 @@ def check_captured(run: Run, fork: Step | None) -> None:
             f"run {run.id[:8]} can't be re-executed past step {step}: {what} was not captured, so "
             f"there is nothing to answer it with; {remedy}"
         )
+
+
+def _is_whole(step: Step, fork: Step | None) -> bool:
+    """Whether a step is answered as one, so that its own code doesn't run."""
+    return (
+        step.kind in ("tool", "step", "model")
+        and step.effect != "local"
+        and step.fidelity != "opaque"
+        and step.status not in ("running", "interrupted")
+        and (fork is None or not is_inside(fork, step))
+    )
 
 
 def _covered(step: Step, steps: list[Step], fork: Step | None) -> bool:

@@ -126,7 +126,7 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
         raise UsageError("a fork needs both a step and what to give there instead")
     Policies(spec.tools)
     entry = check_entry(run, spec.script, spec.function) if entry is None else entry
-    check_captured(run, step)
+    check_captured(run, steps, step)
     check_answers(steps, step)
     warnings: list[str] = []
     said = None

@@ -5,14 +5,17 @@ network is stopped, also where no Python socket would be seen.
 """
 
 import functools
+import re
 from types import ModuleType
 from typing import Any
 
 from tracer.capture import scope as scopes
 from tracer.capture.guard import report
 from tracer.core.records import NOT_CAPTURED
-from tracer.errors import ReplayStop
 
+_MOST = 20  # places named one by one
+_INSIDE = ", inside step "
+_SERVED = re.compile(r"(^|/)(tool|step|model)\d+(/|$)")
 _TELEMETRY = "/opentelemetry.proto.collector."
 _CALLS = ("__call__", "with_call", "future")
 _Where = Any  # from the method's own arguments: the host, None for what is to be left alone
@@ -30,8 +33,13 @@ def not_captured(what: str, where: str) -> None:
     begins = f"{NOT_CAPTURED}{what} to {where}, "
     if run.is_offline:
         raise run.cannot(f"{what} to {where} was not captured, so nothing can answer it")
-    if not any(said.startswith(begins) for said in run.warnings):
-        run.warnings.append(f"{begins}after step {run.steps_begun}")
+    said = [warning for warning in run.warnings if warning.startswith(begins)]
+    inside = ""
+    if _SERVED.search(scope.path) and len(said) < _MOST:
+        # In a step that is answered whole nothing is missing; whoever reads this decides.
+        inside = f"{_INSIDE}{scope.step_n}"
+    if not any(warning.endswith(inside) if inside else _INSIDE not in warning for warning in said):
+        run.warnings.append(f"{begins}after step {run.steps_begun}{inside}")
 
 
 def patch_library(library: ModuleType) -> None:
@@ -46,14 +54,15 @@ def mark(holder: Any, name: str, what: str, where: _Where, *, asynchronous: bool
         return
 
     def say(*args: Any, **kwargs: Any) -> None:
+        if scopes.current() is None:
+            return
         try:
             host = where(*args, **kwargs)
-            if host is not None and scopes.current() is not None:
-                not_captured(what, host)
-        except ReplayStop:
-            raise
         except Exception as error:
             report(f"noting {what}", error)
+            host = "a server"
+        if host is not None:
+            not_captured(what, host)
 
     if asynchronous:
 
@@ -118,7 +127,8 @@ def _target(call: Any, *args: Any, **kwargs: Any) -> str | None:
     path = method.decode("utf-8", "replace") if isinstance(method, bytes) else str(method)
     if path.startswith(_TELEMETRY):
         return None  # the program's own traces, no work of its agent
-    target = getattr(call, "_target", None) or call._channel.target()
+    target = getattr(call, "_target", None) or call._channel.target
+    target = target() if callable(target) else target
     return target.decode("utf-8", "replace") if isinstance(target, bytes) else str(target)
 
 
