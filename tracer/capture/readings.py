@@ -42,7 +42,8 @@ def read_start(call: Call, body: SplitBody | None) -> StartReading:
     if call.request is not None and body is not None:
         if call.api is not None:
             return _read_model_request(call, call.request, body)
-        return _read_http_request(call.request)
+        reading = _read_http_request(call.request)
+        return replace(reading, detail={"retry": call.retry}) if call.retry else reading
     if body is not None:
         reading = _read_conversation(call, body)
         return replace(reading, name=call.name)
@@ -82,6 +83,8 @@ def _read_model_request(call: Call, request: HttpRequest, body: SplitBody) -> St
     retry = next((v for n, v in request.headers if n.lower() == "x-stainless-retry-count"), "0")
     if retry.isdigit() and int(retry):
         detail["retry"] = int(retry)
+    elif call.retry:
+        detail["retry"] = call.retry
     return StartReading(
         f"{call.api.operation} {asked.model}" if asked.model else call.api.operation,
         _last_words(asked.messages),

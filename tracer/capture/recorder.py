@@ -237,7 +237,11 @@ class StoreRecorder:
         if end.reply is None:
             return read_function_end(record, step.call, started)
         raw: RawReply = end.reply
-        chunks, headers = decode_chunks(raw.chunks, raw.headers)
+        asked = step.call.request
+        offered = asked.headers if asked is not None else ()
+        chunks, headers = decode_chunks(raw.chunks, raw.headers, offered)
+        if asked is not None and step.call.api is None:
+            redact.credentials(asked.url, chunks)
         reply = Reply(
             raw.status,
             redact.headers(headers),

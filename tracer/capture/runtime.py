@@ -184,6 +184,8 @@ def close_run(
 ) -> None:
     """End a run and write its end."""
     scope.run_ended(run)
+    for body in list(run.bodies):
+        body.left()  # nobody who belongs to the run reads on
     _ended.append(run)
     if run.discovery is not None:
         run.warnings += run.discovery.never_found()

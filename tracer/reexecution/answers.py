@@ -90,8 +90,10 @@ class Answers:
             result = function_result(substitute, given)
         return ValueAnswer(_like(data, result), _form(step))
 
-    def stub(self, value: Any, like: Step | None) -> Answer:
-        """A fixed result for a tool, given as `like`, another call of it, was."""
+    def stub(self, value: Any, like: Step | None, *, as_reply: bool) -> Answer:
+        """A fixed result for a tool, given as `like`, another call of it, was; or for a request."""
+        if as_reply:
+            return _http_result(value)
         return ValueAnswer(encode(value)[0], {} if like is None else _form(like))
 
     def _said(self, step: Step) -> list[Message]:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
+from tracer.capture.redact import REDACTED
 from tracer.core.chain import BodySplitter
 from tracer.core.records import Step
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
@@ -287,7 +288,8 @@ class Answerer:
         if chosen.word == "live":
             return self._live_tool(call, fingerprint)
         if chosen.word == "stub":
-            answer = self.answers.stub(chosen.value, self.tape.named(call.kind, call.name))
+            like = self.tape.named(call.kind, call.name)
+            answer = self.answers.stub(chosen.value, like, as_reply=call.request is not None)
             return Decision(answer, "stubbed", fingerprint=fingerprint, diverged=True)
         if chosen.word == "recorded":
             raise self._not_live(call, "its policy is `recorded` and these arguments were not")
@@ -367,6 +369,10 @@ class Answerer:
         """An answer can't be given."""
         return self.stop(SetupStop(sentence))
 
+    def is_offline(self) -> bool:
+        """Whether everything is answered from the recording: before the fork, or always."""
+        return not self.forked or self.rules.after == "recorded"
+
     def finish(self) -> list[Divergence]:
         """The report at the end: what was recorded before the fork but never asked for."""
         if self._stop is None:
@@ -382,11 +388,11 @@ def _policy_name(call: Call) -> str:
 
 
 def _refuse_dummy_key(call: Call, answerer: Answerer) -> None:
-    """No request leaves with the placeholder that stands in for a missing API key."""
+    """No request leaves with what stands in for a missing API key, or for one that was recorded."""
     if call.request is None:
         return
-    places = [call.request.url, *(value for _, value in call.request.headers)]
-    if any(DUMMY_KEY in place for place in places):
+    keys = [value for name, value in call.request.headers if name.lower() != "cookie"]
+    if any(word in place for place in (call.request.url, *keys) for word in (DUMMY_KEY, REDACTED)):
         raise answerer.stop(
             SetupStop(
                 "the live part needs an API key and the environment has none: set OPENAI_API_KEY, "

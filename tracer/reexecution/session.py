@@ -25,6 +25,7 @@ from tracer.errors import EXIT_CANNOT, CannotReplayError, NotFoundError, UsageEr
 from tracer.reexecution.checks import (
     changed_source,
     check_answers,
+    check_captured,
     check_entry,
     check_substitute,
     fork_step,
@@ -133,6 +134,7 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
         raise UsageError("a fork needs both a step and what to give there instead")
     Policies(spec.tools)
     entry = check_entry(run, spec.script, spec.function) if entry is None else entry
+    check_captured(run, steps, step)
     check_answers(steps, step)
     warnings: list[str] = []
     said = None
