@@ -139,6 +139,7 @@ class Call:
     request: HttpRequest | None = None
     api: Api | None = None
     callsite: str | None = None
+    detail: dict[str, JSON] = field(default_factory=dict)  # what is known beyond that
     repeated: bool = False  # a tool with this idempotency key has succeeded in this run
 
     @property
@@ -251,6 +252,7 @@ class OpenStep:
         if self.ended:
             return
         self.ended = True
+        self.run.seams.pop(self.id, None)
         self.made = what.get("made")
         end = End(status, time.time_ns(), self.run.next_seq(), **what)
         self.run.recorder.step_ended(self, end)
@@ -277,6 +279,7 @@ class ActiveRun:
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
+        self.seams: dict[str, Any] = {}  # (spec, call) of steps under way that a framework began
         self.in_child = False
         self.limits: list[Callable[[], None]] = []
         self.steps_begun = 0

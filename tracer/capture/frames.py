@@ -1,9 +1,10 @@
 """One call of a decorated function, from its start to its end: the part all forms share."""
 
+import contextvars
 import inspect
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Union
 
 from tracer.capture import runtime
 from tracer.capture import scope as scopes
@@ -26,8 +27,13 @@ from tracer.capture.memory import Watch, altered, changed
 from tracer.capture.rebuild import rebuild, return_annotation
 from tracer.capture.values import Encoded, encode_whole
 from tracer.capture.yields import Items, Playback
-from tracer.core.records import Effect, ErrorInfo, StepKind
+from tracer.core.records import JSON, Effect, ErrorInfo, StepKind
 from tracer.errors import ReplayStop
+
+DECORATED = "__tracer_tool__"  # on the wrapper that @tracer.tool makes
+_announced: contextvars.ContextVar[tuple[Any, str | None] | None] = contextvars.ContextVar(
+    "tracer_call", default=None
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +46,10 @@ class Spec:
     effect: Effect | None = None
     limits: dict[str, float] = field(default_factory=dict)
     key: Callable[[dict[str, Any]], Hashable] | None = None  # idempotency key of a tool's call
+    returns: tuple[Any, ...] = ()  # classes of results that the annotation need not name
+    seam: bool = False  # called by a framework that is watched
+    about: Any = None  # the framework's object that is called
+    detail: dict[str, JSON] = field(default_factory=dict)
     parameters: Parameters = field(init=False)
     watch: Watch | None = field(init=False, default=None)
 
@@ -48,6 +58,13 @@ class Spec:
         # An agent's own code runs again in every re-execution, and so does a local tool's.
         if self.kind != "agent" and self.effect != "local":
             self.watch = Watch(inspect.unwrap(self.function), self.parameters.bound)
+
+    def hint(self) -> Any:
+        """The type of its results: what the function's annotation says, or one of `returns`."""
+        annotation = return_annotation(self.function)
+        if not self.returns:
+            return annotation
+        return Union[(annotation if annotation is not None else Any, *self.returns)]
 
 
 class Frame:
@@ -87,13 +104,17 @@ class Frame:
         if self.step.span is not None:
             self.step.run.spans.detach(self.step)
 
+    def items(self) -> Items:
+        """Where the items of this call's generator are noted."""
+        return Items()
+
     def finish(self, result: Any, **detail: Any) -> None:
         """The function returned."""
         if self.memo_key is not None:
             self.step.run.memo[self.memo_key] = result
         try:
             made = encode_whole(result)
-            fidelity = fidelity_of(made, self.spec.function)
+            fidelity = fidelity_of(made, self.spec.hint)
             self.ended("ok", None, made=made, fidelity=fidelity, detail=detail)
         except ReplayStop:
             raise
@@ -106,7 +127,7 @@ class Frame:
             self.step.run.memo[self.memo_key] = items.values
         try:
             made, detail = items.ended(returned=returned, abandoned=abandoned)
-            fidelity = fidelity_of(made, self.spec.function)
+            fidelity = fidelity_of(made, self.spec.hint)
             self.ended("ok", None, made=made, fidelity=fidelity, detail=detail)
         except ReplayStop:
             raise
@@ -119,7 +140,7 @@ class Frame:
             what: dict[str, Any] = {"detail": error_state(error) | how}
             if items is not None:
                 made, detail = items.ended()
-                fidelity = fidelity_of(made, self.spec.function)
+                fidelity = fidelity_of(made, self.spec.hint)
                 detail |= what["detail"]
                 what = {"made": made, "fidelity": fidelity, "detail": detail}
             status = "cancelled" if is_cancel(error) else "error"
@@ -196,7 +217,7 @@ class Frame:
     def _rebuilt(self, given: ValueAnswer) -> Any:
         """The value in the user's own classes; ends the re-execution where they don't fit."""
         try:
-            return rebuild(given.data, return_annotation(self.spec.function))
+            return rebuild(given.data, self.spec.hint())
         except ValueError as error:
             raise self.step.run.cannot(
                 f"the recorded result of {self.spec.name} can't be given back: {error}"
@@ -241,6 +262,8 @@ def open_frame(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fra
     try:
         call = make_call(spec, scope, args, kwargs)
         memo_key = _memo_key(spec, args, kwargs)
+        if memo_key is None and _is_same_call(spec, call, scope):
+            return None
         call.repeated = memo_key is not None and memo_key in scope.run.memo
     except Exception as error:
         report("starting a step", error)
@@ -265,6 +288,8 @@ def begin_frame(spec: Spec, scope: scopes.Scope, call: Call) -> Frame:
     """Ask the handler what to do with a call, and begin its step. May raise a ReplayStop."""
     decision = scope.run.decide(call)
     step = scope.run.begin(scope, call, decision)
+    if spec.seam:
+        scope.run.seams[step.id] = (spec, call)
     return Frame(spec, step, decision)
 
 
@@ -279,13 +304,60 @@ def make_call(
     if call.document is None:
         call.given = encode_whole(named)
     call.callsite = callsite()
+    call.detail = spec.detail or _announced_detail(spec)
     return call
 
 
+def announce(function: Any, call_id: str | None) -> None:
+    """A framework is about to call a decorated tool for this tool call of the model's."""
+    _announced.set((getattr(function, "__func__", function), call_id))
+
+
+def _announced_detail(spec: Spec) -> dict[str, JSON]:
+    told = _announced.get()
+    if told is None or spec.kind != "tool":
+        return {}
+    function, call_id = told
+    if call_id is None or getattr(function, "__wrapped__", function) is not spec.function:
+        return {}
+    _announced.set(None)
+    return {"tool_call_id": call_id}
+
+
+def _is_same_call(spec: Spec, call: Call, scope: scopes.Scope) -> bool:
+    """Whether the step that directly encloses this call is the same one, seen by a framework
+    further out: its async form, the function behind its tool, a server's tool behind its own."""
+    outer, seen = scope.run.seams.get(scope.step_id or "", (None, None))
+    if outer is None or seen is None or outer.kind != spec.kind:
+        return False
+    same = outer.about is not None and outer.about is spec.about
+    if spec.kind == "agent":
+        return same
+    if call.given is None or seen.given is None:
+        return False
+    here, there = call.given.tree, seen.given.tree
+    if here == there:
+        return same or _is_same_function(outer, spec) or outer.name.endswith(spec.name)
+    # The framework may have filled in defaults.
+    return _is_same_function(outer, spec) and _is_part(here, there)
+
+
+def _is_same_function(outer: Spec, inner: Spec) -> bool:
+    return inspect.unwrap(outer.function) is inspect.unwrap(inner.function)
+
+
+def _is_part(one: Any, other: Any) -> bool:
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return False
+    return one.items() <= other.items() or other.items() <= one.items()
+
+
 __all__ = [
+    "DECORATED",
     "Frame",
     "HttpAnswer",
     "Spec",
+    "announce",
     "begin_frame",
     "is_cancel",
     "open_frame",

@@ -127,7 +127,7 @@ def _replay_items(frame: Frame) -> Generator[Any, Any, Any]:
 
 def _drive(frame: Frame, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
     """Run a generator step by step, its scope current only while its own code runs."""
-    items = Items()
+    items = frame.items()
     resume: Callable[[], Any] = functools.partial(next, generator)
     while True:
         frame.enter()
@@ -246,7 +246,7 @@ class _AsyncDrive:
         self.frame = frame
         self.generator = generator
         self.item: Any = None
-        self.items = Items()
+        self.items = Items() if frame is None else frame.items()
 
     async def advance(self, resume: Callable[[], Any]) -> bool:
         """Run to the next item; False at the end. The generator's exceptions pass."""

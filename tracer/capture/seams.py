@@ -1,0 +1,100 @@
+"""Which frameworks' inside is watched, and where: one row a seam, patched when its module loads.
+
+A seam that does not find what it patches changes nothing and is kept in `changed`: the runs of this
+process carry a warning, and `tracer doctor` says so. The patches themselves are in
+`tracer.capture.frameworks`, one file a framework, loaded only when the framework is.
+"""
+
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from tracer.capture.guard import report
+from tracer.capture.imports import watch_imports
+
+_PATCHES = "tracer.capture.frameworks"
+
+
+@dataclass(frozen=True, slots=True)
+class Seam:
+    """One place in a framework. `targets` are dotted names in `module` that must be there;
+    `patch` names the function of `tracer.capture.frameworks` ("file:function") that is given the
+    loaded module."""
+
+    distribution: str
+    module: str
+    targets: tuple[str, ...]
+    patch: str
+    what: str  # what is recorded through it, as doctor says it
+
+
+SEAMS = (
+    Seam(
+        "langchain-core",
+        "langchain_core.tools.base",
+        ("BaseTool.run", "BaseTool.arun"),
+        "langchain:patch",
+        "tools",
+    ),
+    Seam(
+        "langgraph",
+        "langgraph.pregel.main",
+        ("Pregel.invoke", "Pregel.ainvoke", "Pregel.stream", "Pregel.astream"),
+        "langgraph:patch",
+        "graphs as agents",
+    ),
+)
+
+changed: dict[str, str] = {}  # distribution -> a sentence, for what this process has loaded
+_done: set[str] = set()
+_watching = False
+
+
+def install() -> None:
+    """Patch the frameworks that are loaded, and those that will be, when they are."""
+    global _watching
+    for seam in SEAMS:
+        module = sys.modules.get(seam.module)
+        if module is not None and not _is_loading(module):
+            _patch(module)
+    if not _watching:
+        _watching = True
+        watch_imports([seam.module for seam in SEAMS], _patch)
+
+
+def _is_loading(module: ModuleType) -> bool:
+    return bool(getattr(module.__spec__, "_initializing", False))
+
+
+def _patch(module: ModuleType) -> None:
+    for seam in SEAMS:
+        if seam.module != module.__name__ or seam.patch in _done:
+            continue
+        _done.add(seam.patch)
+        missing = [name for name in seam.targets if not _has(module, name)]
+        if missing:
+            changed[seam.distribution] = said_changed(seam, missing)
+            continue
+        file, _, function = seam.patch.partition(":")
+        try:
+            getattr(import_module(f"{_PATCHES}.{file}"), function)(module)
+        except Exception as error:
+            report(f"patching {seam.module}", error)
+            changed[seam.distribution] = said_changed(seam, list(seam.targets))
+
+
+def _has(module: Any, dotted: str) -> bool:
+    found = module
+    for part in dotted.split("."):
+        found = getattr(found, part, None)
+    return found is not None
+
+
+def said_changed(seam: Seam, missing: list[str]) -> str:
+    """That a seam does not fit the version of its framework that is here."""
+    return (
+        f"this version of {seam.distribution} has no {seam.module}.{missing[0]}: its {seam.what} "
+        "are not recorded as steps; decorate them"
+    )
