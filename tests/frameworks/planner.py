@@ -1,9 +1,10 @@
 """The model behind the framework agents: plans an evening with whatever tools it is offered.
 
 Stateless, like a provider: what it says depends on the conversation alone. It asks for the weather
-in two cities at once, hands over where it can, books a table, cancels it (which fails), and sums up.
+in two cities at once, hands over where it can, books a table, cancels it (which fails), sums up.
 """
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -16,33 +17,36 @@ _HANDOVER = re.compile(r"transfer|handoff|hand_off|delegate|ask_", re.IGNORECASE
 
 def answer(conversation: Conversation) -> Answer:
     """What the model says next."""
-    offered, done = list(conversation.tools), {call.name for call in conversation.executed}
-    for calls in _wishes(offered):
-        if not {call.name for call in calls} & done:
+    executed = conversation.executed
+    seen = "\n".join(
+        [*conversation.users, *(json.dumps(call.result, default=str) for call in executed)]
+    )
+    for calls, sign in _wishes(list(conversation.tools)):
+        asked = {call.name for call in executed}
+        if not {call.name for call in calls} & asked and (sign is None or sign not in seen):
             return Answer("", tuple(calls))
     return Answer(SUMMARY)
 
 
-def _wishes(offered: list[str]) -> Iterator[list[Call]]:
+def _wishes(offered: list[str]) -> Iterator[tuple[list[Call], str | None]]:
+    """What to ask for, in order, and the words of the result that tell it was done: not every
+    framework sends the calls themselves back."""
     weather = _named(offered, "get_weather")
     if weather:
-        yield [Call(weather, {"city": city}) for city in CITIES]
+        yield [Call(weather, {"city": city}) for city in CITIES], "sunny in"
     handover = next((name for name in offered if _HANDOVER.search(name)), None)
     if handover:
-        yield [Call(handover, {"task": "book a table"} if "ask_" in handover else {})]
+        yield [Call(handover, {"task": "book a table"} if "ask_" in handover else {})], None
     book = _named(offered, "book_table")
     if book:
-        yield [Call(book, {"city": "Berlin", "people": 2})]
+        yield [Call(book, {"city": "Berlin", "people": 2})], "T-7"
     cancel = _named(offered, "cancel_table")
     if cancel:
-        yield [Call(cancel, {"ref": "T-7"})]
+        yield [Call(cancel, {"ref": "T-7"})], "too late"
     final = _named(offered, "final_answer")
     if final:
-        yield [Call(final, {"answer": SUMMARY})]
+        yield [Call(final, {"answer": SUMMARY})], None
 
 
 def _named(offered: list[str], name: str) -> str | None:
     return next((full for full in offered if full.endswith(name)), None)
-
-
-__all__ = ["CITIES", "SUMMARY", "answer"]

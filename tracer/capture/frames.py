@@ -49,6 +49,8 @@ class Spec:
     returns: tuple[Any, ...] = ()  # classes of results that the annotation need not name
     seam: bool = False  # called by a framework that is watched
     about: Any = None  # the framework's object that is called
+    plain: Callable[[Any], Any] | None = None  # plain data of a result, to be kept
+    remake: Callable[[Any], Any] | None = None  # makes a result of plain data again
     detail: dict[str, JSON] = field(default_factory=dict)
     parameters: Parameters = field(init=False)
     watch: Watch | None = field(init=False, default=None)
@@ -113,7 +115,8 @@ class Frame:
         if self.memo_key is not None:
             self.step.run.memo[self.memo_key] = result
         try:
-            made = encode_whole(result)
+            kept = result if self.spec.plain is None else self.spec.plain(result)
+            made = encode_whole(kept)
             fidelity = fidelity_of(made, self.spec.hint)
             self.ended("ok", None, made=made, fidelity=fidelity, detail=detail)
         except ReplayStop:
@@ -217,7 +220,8 @@ class Frame:
     def _rebuilt(self, given: ValueAnswer) -> Any:
         """The value in the user's own classes; ends the re-execution where they don't fit."""
         try:
-            return rebuild(given.data, self.spec.hint())
+            made = rebuild(given.data, self.spec.hint())
+            return made if self.spec.remake is None else self.spec.remake(made)
         except ValueError as error:
             raise self.step.run.cannot(
                 f"the recorded result of {self.spec.name} can't be given back: {error}"

@@ -11,6 +11,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from tracer.capture.callsite import is_user_file
 from tracer.capture.guard import report
 from tracer.capture.imports import watch_imports
 
@@ -45,6 +46,46 @@ SEAMS = (
         "langgraph:patch",
         "graphs as agents",
     ),
+    Seam(
+        "openai-agents",
+        "agents.tool",
+        ("FunctionTool.__post_init__",),
+        "openai_agents:patch_tools",
+        "tools",
+    ),
+    Seam(
+        "openai-agents", "agents.handoffs", ("Handoff",), "openai_agents:patch_handoffs", "handoffs"
+    ),
+    Seam(
+        "openai-agents",
+        "agents.run",
+        ("AgentRunner.run", "start_streaming", "run_single_turn"),
+        "openai_agents:patch_runs",
+        "agents",
+    ),
+    Seam(
+        "pydantic-ai-slim",
+        "pydantic_ai._function_schema",
+        ("FunctionSchema.call",),
+        "pydantic_ai:patch_tools",
+        "tools",
+    ),
+    Seam(
+        "pydantic-ai-slim",
+        "pydantic_ai.agent",
+        ("Agent.iter",),
+        "pydantic_ai:patch_agents",
+        "agents",
+    ),
+    Seam("smolagents", "smolagents.tools", ("Tool.__call__",), "smolagents:patch_tools", "tools"),
+    Seam(
+        "smolagents",
+        "smolagents.agents",
+        ("MultiStepAgent._run_stream", "ToolCallingAgent.process_tool_calls"),
+        "smolagents:patch_agents",
+        "agents",
+    ),
+    Seam("mcp", "mcp.client.session", ("ClientSession.call_tool",), "mcp:patch", "tools"),
 )
 
 changed: dict[str, str] = {}  # distribution -> a sentence, for what this process has loaded
@@ -74,6 +115,8 @@ def _patch(module: ModuleType) -> None:
             continue
         _done.add(seam.patch)
         missing = [name for name in seam.targets if not _has(module, name)]
+        if missing and is_user_file(getattr(module, "__file__", None) or "<none>"):
+            continue  # a module of the user's own that has the same name
         if missing:
             changed[seam.distribution] = said_changed(seam, missing)
             continue

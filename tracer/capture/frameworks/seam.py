@@ -58,6 +58,12 @@ class Tool:
     effect: Effect | None = None
     returns: tuple[Any, ...] = ()
     about: Any = None  # the framework's own object; a call of the same inside is the same call
+    # Plain data of a result, and what the framework makes of such data, where its own code for that
+    # has run before the seam is reached.
+    plain: Callable[[Any], Any] | None = None
+    remake: Callable[[Any], Any] | None = None
+    # Of a tool that runs again in every re-execution: plain data of its result, for people.
+    outcome: Callable[[Any], Any] | None = None
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -69,6 +75,7 @@ class Agent:
     about: Any = None
     outcome: Callable[[Any], Any] = shown
     detail: dict[str, JSON] = dataclasses.field(default_factory=dict)
+    ended: Callable[[], None] = lambda: None
 
 
 Describe = Callable[..., Tool | Agent | None]
@@ -96,6 +103,67 @@ def wrapped(function: Callable[..., Any], describe: Describe) -> Callable[..., A
     return made
 
 
+def watch_context(holder: Any, name: str, describe: Callable[..., Agent]) -> None:
+    """The same of a method that gives an async context manager: the step lasts as long as that.
+
+    `outcome` is given the manager's value.
+    """
+    original = getattr(holder, name)
+    if hasattr(original, _MARK):
+        return
+
+    @functools.wraps(original)
+    def method(*args: Any, **kwargs: Any) -> Any:
+        return _Context(original(*args, **kwargs), lambda: _open(describe, args, kwargs))
+
+    setattr(method, _MARK, original)
+    setattr(holder, name, method)
+
+
+class _Context:
+    """An async context manager within a step."""
+
+    def __init__(self, inner: Any, opener: Callable[[], Frame | None]) -> None:
+        self._inner = inner
+        self._opener = opener
+        self._frame: Frame | None = None
+        self._value: Any = None
+
+    async def __aenter__(self) -> Any:
+        self._frame = frame = self._opener()
+        if frame is not None:
+            frame.enter()
+        try:
+            self._value = await self._inner.__aenter__()
+        except BaseException as error:
+            self._end(error)
+            raise
+        return self._value
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> Any:
+        try:
+            handled = await self._inner.__aexit__(kind, error, trace)
+        except BaseException as raised:
+            self._end(raised)
+            raise
+        self._end(None if handled else error)
+        return handled
+
+    def _end(self, error: BaseException | None) -> None:
+        frame, value = self._frame, self._value
+        self._frame = self._value = None
+        if frame is None:
+            return
+        frame.leave()
+        if error is None:
+            frame.finish(value)
+        else:
+            frame.fail(error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
 def unwatched(function: Callable[..., Any]) -> Callable[..., Any]:
     """The framework's own method behind a wrapper of ours."""
     inner: Callable[..., Any] = getattr(function, _MARK, function)
@@ -108,7 +176,7 @@ def _open(describe: Describe, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     try:
         call = describe(*args, **kwargs)
         if isinstance(call, Agent):
-            return _open_agent(call)
+            return open_agent(call)
         if call is None or _recorded_by_its_decorator(call):
             return None
         spec, first = _tool_spec(call)
@@ -118,7 +186,10 @@ def _open(describe: Describe, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     except Exception as error:  # the framework's objects are looked at
         report("describing a call", error)
         return None
-    return open_frame(spec, first, given)
+    frame = open_frame(spec, first, given)
+    if frame is not None and call.outcome is not None:
+        return AgentFrame(frame, call.outcome)
+    return frame
 
 
 def _recorded_by_its_decorator(call: Tool) -> bool:
@@ -137,6 +208,7 @@ def _tool_spec(call: Tool) -> tuple[Spec, tuple[Any, ...]]:
     spec.seam = True
     spec.about = call.about
     spec.returns = call.returns
+    spec.plain, spec.remake = call.plain, call.remake
     if call.call_id:
         spec.detail = {"tool_call_id": str(call.call_id)}
     return spec, () if bound is None or inner is function else (bound,)
@@ -150,7 +222,8 @@ def _spec(function: Callable[..., Any], name: str, effect: Effect | None) -> Spe
 def _nothing_known(**arguments: Any) -> Any: ...
 
 
-def _open_agent(call: Agent) -> Frame | None:
+def open_agent(call: Agent) -> "AgentFrame | None":
+    """Begin the step of an agent's run; None outside any run of ours."""
     if scopes.current() is None:
         return None
     spec = Spec("agent", call.name, _nothing_known)
@@ -158,17 +231,24 @@ def _open_agent(call: Agent) -> Frame | None:
     spec.about = call.about
     spec.detail = call.detail
     frame = open_frame(spec, (), {name: shown(value) for name, value in call.given.items()})
-    return None if frame is None else AgentFrame(frame, call.outcome)
+    return None if frame is None else AgentFrame(frame, call.outcome, call.ended)
 
 
 class AgentFrame(Frame):
     """An agent's run: what it came to is kept as plain data for people, never given back."""
 
-    __slots__ = ("_outcome",)
+    __slots__ = ("_outcome", "_then")
 
-    def __init__(self, frame: Frame, outcome: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, frame: Frame, outcome: Callable[[Any], Any], then: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(frame.spec, frame.step, frame.decision)
         self._outcome = outcome
+        self._then = then
+
+    def ended(self, status: str, cause: BaseException | None, **what: Any) -> None:
+        self._then()
+        super().ended(status, cause, **what)
 
     def finish(self, result: Any, **detail: Any) -> None:
         try:
