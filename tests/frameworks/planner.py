@@ -7,6 +7,7 @@ in two cities at once, hands over where it can, books a table, cancels it (which
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from tracer.demo.conversation import Answer, Call, Conversation
 
@@ -50,3 +51,8 @@ def _wishes(offered: list[str]) -> Iterator[tuple[list[Call], str | None]]:
 
 def _named(offered: list[str], name: str) -> str | None:
     return next((full for full in offered if full.endswith(name)), None)
+
+
+def loaded(messages: bytes | None) -> list[Any]:
+    """Stored messages as data."""
+    return [] if messages is None else list(json.loads(messages))

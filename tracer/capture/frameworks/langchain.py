@@ -8,8 +8,8 @@ argument of the model's, and is left out.
 import contextvars
 import functools
 import sys
+import types
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 from tracer.capture.frameworks.seam import Tool, unwatched, watch
@@ -19,7 +19,7 @@ _call_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("tool_call
 _METHODS = ("_run", "_arun")
 
 
-def patch(module: ModuleType) -> None:
+def patch(module: types.ModuleType) -> None:
     """Watch the tools of all classes."""
     base = module.BaseTool
     base.run = _announcing(base.run, base)
@@ -55,8 +55,7 @@ def _describe(self: Any, *args: Any, **kwargs: Any) -> Tool:
     named.update((name, value) for name, value in kwargs.items() if name in offered)
     function = getattr(self, "coroutine", None) or getattr(self, "func", None)
     if function is None:
-        function = unwatched(type(self)._run)
-        function = getattr(function, "__wrapped__", function)
+        function = types.MethodType(unwatched(type(self)._run), self)
     return Tool(self.name, named, function, _call_id.get(), about=self, returns=_messages())
 
 

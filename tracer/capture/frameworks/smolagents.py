@@ -41,7 +41,10 @@ def _describe_call(
         named = args[0]
     elif args:
         named = dict(zip(self.inputs, args, strict=False)) | kwargs
-    tool = Tool(self.name, named, self.forward, _call_id(self.name, named), about=self)
+    function = self.forward
+    if not self.is_initialized:  # the first call sets the tool up: no change of the user's making
+        function = getattr(function, "__func__", function)
+    tool = Tool(self.name, named, function, _call_id(self.name, named), about=self)
     if sanitize_inputs_outputs:
         kinds = sys.modules["smolagents.agent_types"]
         tool.plain = lambda value: value.to_raw() if hasattr(value, "to_raw") else value
