@@ -164,11 +164,16 @@ class Exchange(_Base):
                 self.failed(error)
                 raise
             return self.served()
+        # What the client starts meanwhile (a task, a resolver thread) is the exchange's own: an
+        # exchange that is answered has none, so it must not count among the agent's.
+        before = scopes.set_current(self.step.scope)
         try:
             response = send(self.request)
         except BaseException as error:
             self.failed(error)
             raise
+        finally:
+            scopes.set_current(before)
         return self.received(response)
 
 
@@ -192,9 +197,12 @@ class AsyncExchange(_Base):
                 self.failed(error)
                 raise
             return self.served()
+        before = scopes.set_current(self.step.scope)  # as in `Exchange`
         try:
             response = await send(self.request)
         except BaseException as error:
             self.failed(error)
             raise
+        finally:
+            scopes.set_current(before)
         return self.received(response)
