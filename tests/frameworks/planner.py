@@ -6,7 +6,7 @@ in two cities at once, hands over where it can, books a table, cancels it (which
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tracer.demo.conversation import Answer, Call, Conversation
@@ -22,22 +22,23 @@ def answer(conversation: Conversation) -> Answer:
     seen = "\n".join(
         [*conversation.users, *(json.dumps(call.result, default=str) for call in executed)]
     )
-    for calls, sign in _wishes(list(conversation.tools)):
+    for calls, sign in _wishes(conversation.tools):
         asked = {call.name for call in executed}
         if not {call.name for call in calls} & asked and (sign is None or sign not in seen):
             return Answer("", tuple(calls))
     return Answer(SUMMARY)
 
 
-def _wishes(offered: list[str]) -> Iterator[tuple[list[Call], str | None]]:
+def _wishes(tools: Mapping[str, Any]) -> Iterator[tuple[list[Call], str | None]]:
     """What to ask for, in order, and the words of the result that tell it was done: not every
     framework sends the calls themselves back."""
+    offered = list(tools)
     weather = _named(offered, "get_weather")
     if weather:
         yield [Call(weather, {"city": city}) for city in CITIES], "sunny in"
     handover = next((name for name in offered if _HANDOVER.search(name)), None)
-    if handover:
-        yield [Call(handover, {"task": "book a table"} if "ask_" in handover else {})], None
+    if handover and not _named(offered, "book_table"):
+        yield [Call(handover, _filled(tools[handover]))], None
     book = _named(offered, "book_table")
     if book:
         yield [Call(book, {"city": "Berlin", "people": 2})], "T-7"
@@ -47,6 +48,12 @@ def _wishes(offered: list[str]) -> Iterator[tuple[list[Call], str | None]]:
     final = _named(offered, "final_answer")
     if final:
         yield [Call(final, {"answer": SUMMARY})], None
+
+
+def _filled(schema: Any) -> dict[str, Any]:
+    """What a handover wants to know: to whom, and what for."""
+    wanted = schema.get("required") or ()
+    return {name: "booker" if "agent" in name else "Book a table." for name in wanted}
 
 
 def _named(offered: list[str], name: str) -> str | None:

@@ -8,8 +8,9 @@ from tracer.capture import agents, config
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import Call
 from tracer.capture.callsite import callsite
-from tracer.capture.frames import DECORATED, Spec
+from tracer.capture.frames import Spec
 from tracer.capture.guard import report
+from tracer.capture.samecall import DECORATED
 from tracer.capture.toolchecks import Key, make_key, validated
 from tracer.capture.values import encode_whole
 from tracer.capture.wrapping import wrap

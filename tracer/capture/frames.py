@@ -1,8 +1,7 @@
 """One call of a decorated function, from its start to its end: the part all forms share."""
 
-import contextvars
 import inspect
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Union
 
@@ -25,15 +24,11 @@ from tracer.capture.functions import Parameters, fidelity_of
 from tracer.capture.guard import report
 from tracer.capture.memory import Watch, altered, changed
 from tracer.capture.rebuild import rebuild, return_annotation
-from tracer.capture.values import Encoded, encode_whole
+from tracer.capture.samecall import announced_detail, is_same_call
+from tracer.capture.values import Encoded, decode, encode_whole
 from tracer.capture.yields import Items, Playback
 from tracer.core.records import JSON, Effect, ErrorInfo, StepKind
 from tracer.errors import ReplayStop
-
-DECORATED = "__tracer_tool__"  # on the wrapper that @tracer.tool makes
-_announced: contextvars.ContextVar[tuple[Any, str | None] | None] = contextvars.ContextVar(
-    "tracer_call", default=None
-)
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +46,7 @@ class Spec:
     about: Any = None  # the framework's object that is called
     plain: Callable[[Any], Any] | None = None  # plain data of a result, to be kept
     remake: Callable[[Any], Any] | None = None  # makes a result of plain data again
+    state: Any = None  # frameworks.state.State: objects it may write to
     detail: dict[str, JSON] = field(default_factory=dict)
     parameters: Parameters = field(init=False)
     watch: Watch | None = field(init=False, default=None)
@@ -160,9 +156,33 @@ class Frame:
         except Exception as error:  # the user's own objects are looked at
             report("looking at memory", error)
             places = []
-        if places:
-            what["detail"] = {**what.get("detail", {}), "changed": places}
+        what["detail"] = self._with_state(what.get("detail", {}), places)
         self.step.end(status, **what)
+
+    def _with_state(self, detail: dict[str, JSON], places: list[str]) -> dict[str, JSON]:
+        """The detail, with what the call changed in memory: to be put back, or only named."""
+        if self.spec.state is not None:
+            try:
+                kept, lost = self.spec.state.kept()
+                places = places + lost
+                if kept:
+                    data = encode_whole(kept).data.decode("utf-8", "surrogatepass")
+                    detail = {**detail, "state": data}
+            except Exception as error:  # the framework's own objects are looked at
+                report("looking at a tool's state", error)
+        return {**detail, "changed": places} if places else detail
+
+    def _restore(self, detail: Mapping[str, JSON]) -> None:
+        """Put back what the recorded call wrote to the framework's objects."""
+        kept = detail.get("state")
+        if self.spec.state is None or not isinstance(kept, str):
+            return
+        try:
+            self.spec.state.restore(decode(kept.encode("utf-8", "surrogatepass")))
+        except Exception as error:  # data of a file; objects of the user's
+            raise self.step.run.cannot(
+                f"what {self.spec.name} wrote to its context can't be put back: {error}"
+            ) from None
 
     def answer(self) -> Any:
         """The recorded or substituted result: returned, or raised when it was an exception."""
@@ -175,10 +195,12 @@ class Frame:
         if isinstance(given, CancelledAnswer):  # of a function that can't be cancelled
             given = ErrorAnswer(ErrorInfo("asyncio.exceptions.CancelledError", ""))
         if isinstance(given, ErrorAnswer):
+            self._restore(given.detail)
             self.step.end("error", error=given.error, detail=dict(given.detail))
             raise make_exception(given.error, dict(given.detail))
         assert isinstance(given, ValueAnswer)
         result = self._rebuilt(given)
+        self._restore(given.form)
         made = Encoded(given.data, "exact")
         self.step.end("ok", made=made, fidelity="exact", detail=dict(given.form))
         if self.memo_key is not None:
@@ -266,7 +288,7 @@ def open_frame(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fra
     try:
         call = make_call(spec, scope, args, kwargs)
         memo_key = _memo_key(spec, args, kwargs)
-        if memo_key is None and _is_same_call(spec, call, scope):
+        if memo_key is None and is_same_call(spec, call, scope):
             return None
         call.repeated = memo_key is not None and memo_key in scope.run.memo
     except Exception as error:
@@ -308,60 +330,14 @@ def make_call(
     if call.document is None:
         call.given = encode_whole(named)
     call.callsite = callsite()
-    call.detail = spec.detail or _announced_detail(spec)
+    call.detail = spec.detail or announced_detail(spec)
     return call
 
 
-def announce(function: Any, call_id: str | None) -> None:
-    """A framework is about to call a decorated tool for this tool call of the model's."""
-    _announced.set((getattr(function, "__func__", function), call_id))
-
-
-def _announced_detail(spec: Spec) -> dict[str, JSON]:
-    told = _announced.get()
-    if told is None or spec.kind != "tool":
-        return {}
-    function, call_id = told
-    if call_id is None or getattr(function, "__wrapped__", function) is not spec.function:
-        return {}
-    _announced.set(None)
-    return {"tool_call_id": call_id}
-
-
-def _is_same_call(spec: Spec, call: Call, scope: scopes.Scope) -> bool:
-    """Whether the step that directly encloses this call is the same one, seen by a framework
-    further out: its async form, the function behind its tool, a server's tool behind its own."""
-    outer, seen = scope.run.seams.get(scope.step_id or "", (None, None))
-    if outer is None or seen is None or outer.kind != spec.kind:
-        return False
-    same = outer.about is not None and outer.about is spec.about
-    if spec.kind == "agent":
-        return same
-    if call.given is None or seen.given is None:
-        return False
-    here, there = call.given.tree, seen.given.tree
-    if here == there:
-        return same or _is_same_function(outer, spec) or outer.name.endswith(spec.name)
-    # The framework may have filled in defaults.
-    return _is_same_function(outer, spec) and _is_part(here, there)
-
-
-def _is_same_function(outer: Spec, inner: Spec) -> bool:
-    return inspect.unwrap(outer.function) is inspect.unwrap(inner.function)
-
-
-def _is_part(one: Any, other: Any) -> bool:
-    if not isinstance(one, dict) or not isinstance(other, dict):
-        return False
-    return one.items() <= other.items() or other.items() <= one.items()
-
-
 __all__ = [
-    "DECORATED",
     "Frame",
     "HttpAnswer",
     "Spec",
-    "announce",
     "begin_frame",
     "is_cancel",
     "open_frame",

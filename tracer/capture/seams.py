@@ -85,11 +85,117 @@ SEAMS = (
         "smolagents:patch_agents",
         "agents",
     ),
+    Seam(
+        "google-adk",
+        "google.adk.tools.base_tool",
+        ("BaseTool.run_async",),
+        "google_adk:patch_tools",
+        "tools",
+    ),
+    Seam(
+        "google-adk",
+        "google.adk.agents.base_agent",
+        ("BaseAgent.run_async",),
+        "google_adk:patch_agents",
+        "agents",
+    ),
+    Seam(
+        "llama-index-core",
+        "llama_index.core.tools.function_tool",
+        ("FunctionTool.call", "FunctionTool.acall"),
+        "llama_index:patch_tools",
+        "tools",
+    ),
+    Seam(
+        "llama-index-core",
+        "llama_index.core.agent.workflow.base_agent",
+        ("BaseWorkflowAgent.run",),
+        "llama_index:patch_agents",
+        "agents",
+    ),
+    Seam(
+        "llama-index-core",
+        "llama_index.core.agent.workflow.multi_agent_workflow",
+        ("AgentWorkflow.run",),
+        "llama_index:patch_workflows",
+        "agents",
+    ),
+    Seam(
+        "strands-agents",
+        "strands.tools.decorator",
+        ("DecoratedFunctionTool.stream",),
+        "strands:patch_tools",
+        "tools",
+    ),
+    Seam(
+        "strands-agents",
+        "strands.agent.agent",
+        ("Agent.stream_async",),
+        "strands:patch_agents",
+        "agents",
+    ),
+    Seam(
+        "autogen-core",
+        "autogen_core.tools._base",
+        ("BaseTool.run_json",),
+        "autogen:patch_tools",
+        "tools",
+    ),
+    Seam(
+        "autogen-agentchat",
+        "autogen_agentchat.agents._base_chat_agent",
+        ("BaseChatAgent.on_messages_stream",),
+        "autogen:patch_agents",
+        "agents",
+    ),
+    Seam(
+        "crewai",
+        "crewai.tools.base_tool",
+        ("BaseTool.run", "BaseTool._run"),
+        "crewai:patch_tools",
+        "tools",
+    ),
+    Seam("crewai", "crewai.agent.core", ("Agent.execute_task",), "crewai:patch_agents", "agents"),
+    Seam(
+        "dspy",
+        "dspy.adapters.types.tool",
+        ("Tool.__call__", "Tool.acall"),
+        "dspy:patch_tools",
+        "tools",
+    ),
+    Seam(
+        "dspy",
+        "dspy.predict.react",
+        ("ReAct.forward", "ReAct.aforward"),
+        "dspy:patch_agents",
+        "agents",
+    ),
+    Seam(
+        "mini-swe-agent",
+        "minisweagent.environments.local",
+        ("LocalEnvironment.execute",),
+        "mini_swe_agent:patch_environments",
+        "commands",
+    ),
+    Seam(
+        "mini-swe-agent",
+        "minisweagent.environments.docker",
+        ("DockerEnvironment.execute",),
+        "mini_swe_agent:patch_environments",
+        "commands",
+    ),
+    Seam(
+        "mini-swe-agent",
+        "minisweagent.agents.default",
+        ("DefaultAgent.run",),
+        "mini_swe_agent:patch_agents",
+        "agents",
+    ),
     Seam("mcp", "mcp.client.session", ("ClientSession.call_tool",), "mcp:patch", "tools"),
 )
 
 changed: dict[str, str] = {}  # distribution -> a sentence, for what this process has loaded
-_done: set[str] = set()
+_done: set[tuple[str, str]] = set()
 _watching = False
 
 
@@ -111,9 +217,9 @@ def _is_loading(module: ModuleType) -> bool:
 
 def _patch(module: ModuleType) -> None:
     for seam in SEAMS:
-        if seam.module != module.__name__ or seam.patch in _done:
+        if seam.module != module.__name__ or (seam.module, seam.patch) in _done:
             continue
-        _done.add(seam.patch)
+        _done.add((seam.module, seam.patch))
         missing = [name for name in seam.targets if not _has(module, name)]
         if missing and is_user_file(getattr(module, "__file__", None) or "<none>"):
             continue  # a module of the user's own that has the same name

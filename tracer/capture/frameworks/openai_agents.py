@@ -24,6 +24,7 @@ from tracer.capture.frameworks.seam import (
     watch,
     wrapped,
 )
+from tracer.capture.frameworks.state import State
 from tracer.capture.guard import report
 
 _IMPL = "_invoke_tool_impl"
@@ -84,7 +85,8 @@ def _watched(invoke: Callable[..., Any], tool: Any) -> Callable[..., Any]:
         context, given = (*args, *kwargs.values())[-2:]
         name = str(getattr(context, "tool_name", None) or getattr(tool, "name", "tool"))
         call_id = getattr(context, "tool_call_id", None)
-        return Tool(name, parsed(given), function, call_id, returns=_outputs())
+        state = State(context=getattr(context, "context", None))
+        return Tool(name, parsed(given), function, call_id, returns=_outputs(), state=state)
 
     return wrapped(invoke, describe)
 

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from tracer.capture.frameworks.seam import Agent, Tool, shown, watch, watch_context
+from tracer.capture.frameworks.state import State
 
 
 def patch_tools(module: ModuleType) -> None:
@@ -23,7 +24,9 @@ def _describe_call(self: Any, args_dict: Any, ctx: Any) -> Tool | None:
     name = getattr(ctx, "tool_name", None)
     if not name:  # a function that makes the output of a run is no tool
         return None
-    return Tool(name, dict(args_dict), self.function, getattr(ctx, "tool_call_id", None))
+    state = State(deps=getattr(ctx, "deps", None))
+    call_id = getattr(ctx, "tool_call_id", None)
+    return Tool(name, dict(args_dict), self.function, call_id, state=state)
 
 
 def _describe_run(self: Any, user_prompt: Any = None, **kwargs: Any) -> Agent:

@@ -15,8 +15,10 @@ from typing import Any
 
 from tracer.capture import runtime
 from tracer.capture import scope as scopes
-from tracer.capture.frames import DECORATED, Frame, Spec, announce, open_frame
+from tracer.capture.frames import Frame, Spec, open_frame
+from tracer.capture.frameworks.state import State
 from tracer.capture.guard import report
+from tracer.capture.samecall import DECORATED, announce
 from tracer.capture.values import encode_whole, fields_of
 from tracer.capture.wrapping import wrap
 from tracer.capture.yields import Items
@@ -62,6 +64,7 @@ class Tool:
     # has run before the seam is reached.
     plain: Callable[[Any], Any] | None = None
     remake: Callable[[Any], Any] | None = None
+    state: State | None = None  # objects of the framework that it may write to
     # Of a tool that runs again in every re-execution: plain data of its result, for people.
     outcome: Callable[[Any], Any] | None = None
 
@@ -76,6 +79,8 @@ class Agent:
     outcome: Callable[[Any], Any] = shown
     detail: dict[str, JSON] = dataclasses.field(default_factory=dict)
     ended: Callable[[], None] = lambda: None
+    # Of a run that streams: whether this item is its outcome, after which nothing need be read.
+    is_last: Callable[[Any], bool] = lambda item: False
 
 
 Describe = Callable[..., Tool | Agent | None]
@@ -101,6 +106,74 @@ def wrapped(function: Callable[..., Any], describe: Describe) -> Callable[..., A
     made = wrap(Spec("step", getattr(function, "__name__", "call"), function), opener)
     setattr(made, _MARK, function)
     return made
+
+
+def watch_overrides(base: Any, name: str, describe: Describe) -> None:
+    """Record the calls of a method in every class that defines it: those there are, and those to
+    come. A class's own call of the one it overrides is the same call."""
+    seen = [base]
+    while seen:
+        cls = seen.pop()
+        if name in vars(cls):
+            watch(cls, name, describe)
+        seen += type.__subclasses__(cls)
+    original = vars(base).get("__init_subclass__")
+
+    def __init_subclass__(cls: Any, /, **kwargs: Any) -> None:
+        if original is not None:
+            original.__get__(None, cls)(**kwargs)
+        else:
+            super(base, cls).__init_subclass__(**kwargs)
+        try:
+            if name in vars(cls):
+                watch(cls, name, describe)
+        except Exception as error:  # a class that can't be changed
+            report("watching a class", error)
+
+    base.__init_subclass__ = classmethod(__init_subclass__)
+
+
+def watch_handle(
+    holder: Any, name: str, describe: Callable[..., Agent], future: Callable[[Any], Any]
+) -> None:
+    """Record runs that a method only starts: `future` gives the asyncio future, of what it
+    returned, that ends with the run."""
+    original = getattr(holder, name)
+    if hasattr(original, _MARK):
+        return
+
+    @functools.wraps(original)
+    def method(*args: Any, **kwargs: Any) -> Any:
+        frame = _open(describe, args, kwargs)
+        if frame is None:
+            return original(*args, **kwargs)
+        frame.enter()
+        try:
+            handle = original(*args, **kwargs)
+        except BaseException as error:
+            frame.leave()
+            frame.fail(error)
+            raise
+        frame.leave()
+        try:
+            future(handle).add_done_callback(functools.partial(_ended, frame))
+        except Exception as error:  # the framework's own object
+            report("following a run", error)
+        return handle
+
+    setattr(method, _MARK, original)
+    setattr(holder, name, method)
+
+
+def _ended(frame: Frame, future: Any) -> None:
+    import asyncio  # loaded already: it calls this
+
+    if future.cancelled():
+        frame.fail(asyncio.CancelledError())
+    elif future.exception() is not None:
+        frame.fail(future.exception())
+    else:
+        frame.finish(future.result())
 
 
 def watch_context(holder: Any, name: str, describe: Callable[..., Agent]) -> None:
@@ -208,7 +281,7 @@ def _tool_spec(call: Tool) -> tuple[Spec, tuple[Any, ...]]:
     spec.seam = True
     spec.about = call.about
     spec.returns = call.returns
-    spec.plain, spec.remake = call.plain, call.remake
+    spec.plain, spec.remake, spec.state = call.plain, call.remake, call.state
     if call.call_id:
         spec.detail = {"tool_call_id": str(call.call_id)}
     return spec, () if bound is None or inner is function else (bound,)
@@ -231,20 +304,25 @@ def open_agent(call: Agent) -> "AgentFrame | None":
     spec.about = call.about
     spec.detail = call.detail
     frame = open_frame(spec, (), {name: shown(value) for name, value in call.given.items()})
-    return None if frame is None else AgentFrame(frame, call.outcome, call.ended)
+    return None if frame is None else AgentFrame(frame, call.outcome, call.ended, call.is_last)
 
 
 class AgentFrame(Frame):
     """An agent's run: what it came to is kept as plain data for people, never given back."""
 
-    __slots__ = ("_outcome", "_then")
+    __slots__ = ("_is_last", "_outcome", "_then")
 
     def __init__(
-        self, frame: Frame, outcome: Callable[[Any], Any], then: Callable[[], None] = lambda: None
+        self,
+        frame: Frame,
+        outcome: Callable[[Any], Any],
+        then: Callable[[], None] = lambda: None,
+        is_last: Callable[[Any], bool] = lambda item: False,
     ) -> None:
         super().__init__(frame.spec, frame.step, frame.decision)
         self._outcome = outcome
         self._then = then
+        self._is_last = is_last
 
     def ended(self, status: str, cause: BaseException | None, **what: Any) -> None:
         self._then()
@@ -259,7 +337,12 @@ class AgentFrame(Frame):
         self.ended("ok", None, made=made, fidelity="exact", detail=detail)
 
     def items(self) -> Items:
-        return _Last()
+        return _Last(self)
+
+    def gave(self, item: Any) -> None:
+        """An item of a run that streams."""
+        if self._is_last(item):
+            self.finish(item)
 
     def finish_items(self, items: Items, *, returned: Any = None, abandoned: bool = False) -> None:
         detail = {"abandoned": True} if abandoned else {}
@@ -272,8 +355,13 @@ class AgentFrame(Frame):
 class _Last(Items):
     """Of what a streaming agent gave, the last; what is in between comes from its models."""
 
+    def __init__(self, frame: AgentFrame) -> None:
+        super().__init__()
+        self._frame = frame
+
     def gave(self, item: Any) -> None:
         self.values[:] = [item]
+        self._frame.gave(item)
 
 
 def parsed(text: Any) -> dict[str, Any]:
