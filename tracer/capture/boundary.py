@@ -141,6 +141,7 @@ class Call:
     request: HttpRequest | None = None
     api: Api | None = None
     callsite: str | None = None
+    detail: dict[str, JSON] = field(default_factory=dict)  # what is known beyond that
     repeated: bool = False  # a tool with this idempotency key has succeeded in this run
     retry: int = 0  # how often the same request failed before, from the same place
 
@@ -257,6 +258,7 @@ class OpenStep:
         if self.ended:
             return
         self.ended = True
+        self.run.seams.pop(self.id, None)
         self.made = what.get("made")
         sequence = self.run.ends.begin()
         try:
@@ -291,6 +293,7 @@ class ActiveRun:
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
         self.bodies: weakref.WeakSet[Any] = weakref.WeakSet()  # being read; each has `left()`
         self.retries: Any = None  # http.retries.Retries, from the first exchange on
+        self.seams: dict[str, Any] = {}  # (spec, call) of steps under way that a framework began
         self.in_child = False
         self.limits: list[Callable[[], None]] = []
         self.steps_begun = 0

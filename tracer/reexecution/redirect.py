@@ -10,7 +10,6 @@ import builtins
 import functools
 import io
 import os
-import sqlite3
 import sys
 import threading
 import weakref
@@ -62,8 +61,8 @@ class Redirect:
             self._patch(os, name, self._marking)
         for name in _REFUSED:
             self._patch(os, name, self._refused)
-        for module in (sqlite3, sqlite3.dbapi2):
-            self._patch(module, "connect", self._connect)
+        for name in ("sqlite3", "sqlite3.dbapi2"):
+            self._patch(sys.modules.get(name), "connect", self._connect)
 
     def go_live(self) -> None:
         """Behind the fork point: changes are real, also through files opened for appending."""
