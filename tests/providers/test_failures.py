@@ -1,4 +1,4 @@
-"""Replies that fail, in both formats and both forms."""
+"""Replies that fail, in all formats and both forms."""
 
 import json
 from typing import Any
@@ -16,14 +16,19 @@ from .replies import (
     MESSAGE_JSON,
     MESSAGE_STREAM,
     MESSAGES,
+    RESPONSE_JSON,
+    RESPONSE_STREAM,
+    RESPONSES,
     TEXT,
     chat_request,
     json_reply,
     messages_request,
+    responses_request,
 )
 
 FORMATS = [(CHAT, chat_request, CHAT_JSON, CHAT_STREAM),
-           (MESSAGES, messages_request, MESSAGE_JSON, MESSAGE_STREAM)]  # fmt: skip
+           (MESSAGES, messages_request, MESSAGE_JSON, MESSAGE_STREAM),
+           (RESPONSES, responses_request, RESPONSE_JSON, RESPONSE_STREAM)]  # fmt: skip
 CASES = [
     pytest.param(api, ask(stream), recorded, id=f"{api.name}-{stream}-{place}")
     for api, ask, *replies in FORMATS
@@ -77,8 +82,7 @@ def test_cut_streams(api: Api, request_: HttpRequest, recorded: HttpReply | None
 
 
 def test_a_recorded_stream_is_cut_in_its_own_bytes() -> None:
-    for _, ask, _, stream in FORMATS:
-        api = CHAT if ask is chat_request else MESSAGES
+    for api, ask, _, stream in FORMATS:
         reply = api.build_failure(ask(True), stream, "cut_stream")
         assert stream.body.startswith(reply.body)
 
@@ -102,14 +106,17 @@ def test_invalid_json(api: Api, request_: HttpRequest, recorded: HttpReply | Non
 
 @pytest.mark.parametrize(("api", "ask", "ending"), [
     (CHAT, chat_request, "[DONE]"), (MESSAGES, messages_request, '{"type":"message_stop"}'),
+    (RESPONSES, responses_request, None),
 ])  # fmt: skip
 def test_an_answer_without_calls_is_garbled_at_its_first_content(
-    api: Api, ask: Any, ending: str
+    api: Api, ask: Any, ending: str | None
 ) -> None:
     said = api.build_reply(ask(True), None, TEXT)
     reply = api.build_failure(ask(True), said, "invalid_json")
-    *_, broken, last = parse(reply.body)
-    assert last.data == ending
+    *events, broken = parse(reply.body)
+    if ending is not None:
+        assert broken.data == ending
+        broken = events[-1]
     with pytest.raises(ValueError):
         json.loads(broken.data)
     json_reply_ = api.build_failure(ask(), said, "invalid_json")

@@ -5,6 +5,7 @@ import pytest
 from tracer.providers import APIS, api_named, provider_name, recognise
 
 CHAT = b'{"model": "m", "messages": []}'
+ASKED = b'{"model": "m", "input": "x"}'
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,12 @@ def test_recognised_by_path(url: str, name: str) -> None:
         ("https://api.anthropic.com/v1/messages/count_tokens", CHAT),
         ("https://api.openai.com/v1/threads/t/messages", b'{"role": "user", "content": "x"}'),
         ("https://api.openai.com/v1/responses", CHAT),
+        ("https://api.openai.com/v1/responses/compact", ASKED),
+        ("https://api.openai.com/v1/responses/input_tokens", ASKED),
+        ("https://api.openai.com/v1/responses/resp_1/cancel", ASKED),
+        ("https://api.openai.com/v1/moderations", ASKED),
+        ("https://forms.example/api/responses", b'{"answers": []}'),
+        ("https://api.openai.com/v1/embeddings", CHAT),
         ("https://api.cohere.com/v1/chat", b'{"message": "x", "model": "m"}'),
         ("https://api.cohere.com/v2/embed", b'{"texts": ["x"], "model": "m"}'),
         ("https://h/model/m/converse-stream-x", CHAT),
@@ -57,6 +64,32 @@ def test_recognised_by_path(url: str, name: str) -> None:
 )
 def test_not_recognised(url: str, body: bytes) -> None:
     assert recognise("POST", url, body) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://api.openai.com/v1/responses", "openai.responses"),
+        ("https://x.openai.azure.com/openai/responses?api-version=2026-01-01", "openai.responses"),
+        ("https://x.openai.azure.com/openai/v1/responses", "openai.responses"),
+        ("https://api.x.ai/v1/responses", "openai.responses"),
+        ("http://localhost:8000/responses/", "openai.responses"),
+        ("https://api.openai.com/v1/embeddings", "openai.embeddings"),
+        ("https://x.openai.azure.com/openai/deployments/d/embeddings?api-version=1",
+         "openai.embeddings"),
+    ],
+)  # fmt: skip
+def test_input_is_asked_of_responses_and_embeddings(url: str, name: str) -> None:
+    api = recognise("POST", url, ASKED)
+    assert api is api_named(name)
+    assert recognise("GET", url, ASKED) is None
+    assert recognise("POST", url, CHAT) is None
+
+
+def test_a_prompt_of_the_provider_holds_the_question() -> None:
+    body = b'{"prompt": {"id": "pmpt_1", "variables": {}}}'
+    api = recognise("POST", "https://api.openai.com/v1/responses", body)
+    assert api is api_named("openai.responses")
 
 
 def test_claude_on_vertex() -> None:

@@ -6,9 +6,9 @@ import gc
 import json
 import os
 import platform
+import socket
 import subprocess
 import threading
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -262,19 +262,23 @@ def test_without_a_key_the_live_part_can_not_start(
     assert server.request_count == 2
 
 
-def _urllib(url: str) -> bytes:
-    return bytes(urllib.request.urlopen(f"{url}/requests", timeout=5).read())
+def _socket(url: str) -> bytes:
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as raw:
+        raw.sendall(b"GET /requests HTTP/1.0\r\n\r\n")
+        with raw.makefile("rb") as file:
+            return file.read()
 
 
 def _thread(url: str) -> bytes:
     found: list[bytes] = []
-    thread = threading.Thread(target=lambda: found.append(_urllib(url)))
+    thread = threading.Thread(target=lambda: found.append(_socket(url)))
     thread.start()
     thread.join()
     return found[0]
 
 
-@pytest.mark.parametrize("reach", [_urllib, _thread], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("reach", [_socket, _thread], ids=lambda f: f.__name__)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_socket_nobody_recorded_is_refused(
@@ -303,7 +307,7 @@ def test_a_socket_nobody_recorded_is_refused(
     # Behind the fork of a live one, code runs for real.
     assert bench.fork(agent, said("x"), model_call=1).verdict() == (0, None)
     # And the switch is off again.
-    assert b"count" in _urllib(server.url)
+    assert b"count" in _socket(server.url)
     gc.collect()  # nobody closes the sockets that were refused
 
 

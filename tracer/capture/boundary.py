@@ -10,6 +10,7 @@ import os
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -140,7 +141,9 @@ class Call:
     request: HttpRequest | None = None
     api: Api | None = None
     callsite: str | None = None
+    detail: dict[str, JSON] = field(default_factory=dict)  # what is known beyond that
     repeated: bool = False  # a tool with this idempotency key has succeeded in this run
+    retry: int = 0  # how often the same request failed before, from the same place
 
     @property
     def input(self) -> bytes | None:
@@ -197,6 +200,9 @@ class StepHandler(Protocol):
     def cannot(self, sentence: str) -> BaseException:
         """End the re-execution because an answer can't be given; the exception to raise."""
 
+    def is_offline(self) -> bool:
+        """Whether answers come from the recording alone, so that nothing may leave."""
+
     def check(self) -> None:
         """Raise the ReplayStop that already ended this re-execution, if one did."""
 
@@ -252,6 +258,7 @@ class OpenStep:
         if self.ended:
             return
         self.ended = True
+        self.run.seams.pop(self.id, None)
         self.made = what.get("made")
         sequence = self.run.ends.begin()
         try:
@@ -284,6 +291,9 @@ class ActiveRun:
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
+        self.bodies: weakref.WeakSet[Any] = weakref.WeakSet()  # being read; each has `left()`
+        self.retries: Any = None  # http.retries.Retries, from the first exchange on
+        self.seams: dict[str, Any] = {}  # (spec, call) of steps under way that a framework began
         self.in_child = False
         self.limits: list[Callable[[], None]] = []
         self.steps_begun = 0
@@ -307,6 +317,11 @@ class ActiveRun:
         self.in_child = child
         if not child and FORKED not in self.warnings:
             self.warnings.append(FORKED)
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether this is a re-execution whose answers come from the recording alone."""
+        return self.handler is not None and self.handler.is_offline()
 
     @property
     def is_elsewhere(self) -> bool:
@@ -377,6 +392,7 @@ class ActiveRun:
             self.steps_begun = number = self.steps_begun + 1
             sequence = next(self._sequence)
         inner = scope.for_step(call.slot, step_id, call.name if call.kind == "tool" else None)
+        inner.step_n = number
         step = OpenStep(
             self,
             number,

@@ -10,6 +10,7 @@ from tracer.capture.boundary import Call
 from tracer.capture.callsite import callsite
 from tracer.capture.frames import Spec
 from tracer.capture.guard import report
+from tracer.capture.samecall import DECORATED
 from tracer.capture.toolchecks import Key, make_key, validated
 from tracer.capture.values import encode_whole
 from tracer.capture.wrapping import wrap
@@ -126,7 +127,9 @@ def tool(
         spec = Spec("tool", _label(inner, name), checked, effect)
         if idempotency_key is not None:
             spec.key = make_key(idempotency_key, spec.parameters)
-        return wrap(spec)
+        made = wrap(spec)
+        setattr(made, DECORATED, True)
+        return made
 
     if function is None:
         return lambda inner: _decorate(inner, make)

@@ -22,6 +22,7 @@ KEY_VARIABLES = (
     "DEEPSEEK_API_KEY",
     "XAI_API_KEY",
     "AZURE_OPENAI_API_KEY",
+    "OLLAMA_API_KEY",
 )
 _SAMPLES = str(Path(__file__).resolve().parents[1] / "demo")
 

@@ -1,7 +1,8 @@
 """Fingerprints of calls: what a step asked, from what is known when it asks.
 
 One place for recording and re-execution, so that both hash the same thing. Hosts are no part of a
-model call's identity: a re-execution may have another base URL, or none.
+model call's identity: a re-execution may have another base URL, or none. The model is, also where
+only the path names it.
 """
 
 from dataclasses import replace
@@ -16,6 +17,7 @@ from tracer.core.fingerprint import (
     canonical_document,
     fingerprint,
 )
+from tracer.providers import model_in_path
 from tracer.providers.base import HttpRequest
 
 MESSAGES_KEY = "messages"
@@ -28,6 +30,8 @@ def without_secrets(call: Call) -> Call:
     if call.request is not None:
         redact.headers(call.request.headers)
         redact.url(call.request.url)
+        if call.api is None:
+            redact.credentials(call.request.url, (call.request.body,))
         body = redact.data(call.request.body)
         if body != call.request.body:
             return replace(call, request=replace(call.request, body=body))
@@ -60,7 +64,9 @@ def call_fingerprint(call: Call, body: SplitBody | None) -> str:
         return fingerprint(call.kind, call.name, asked)
     if call.request is not None and call.api is not None and body.rest_canonical is not None:
         meaningful = _meaningful_headers(call.request)
-        return fingerprint("model", call.api.name, meaningful, body.rest_canonical, body.canonical)
+        parts = (meaningful, body.rest_canonical, body.canonical)
+        named = model_in_path(call.request.url)
+        return fingerprint("model", call.api.name, *parts, *((named,) if named else ()))
     # Only a known provider's format has fields that don't matter; elsewhere everything does.
     content = _content(call, body)
     if call.request is None:

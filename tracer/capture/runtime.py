@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tracer.capture import concurrency, config, http, otel, scope
+from tracer.capture import concurrency, config, http, otel, scope, seams
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
 from tracer.capture.environment import environment
 from tracer.capture.recorder import StoreRecorder
@@ -80,6 +80,11 @@ def replaying() -> bool:
     return _refuse is not None
 
 
+def refuses_outside() -> bool:
+    """Whether `outside` may raise here."""
+    return _refuse is not None or REPLAYING in os.environ
+
+
 def outside(what: str) -> None:
     """Something is about to be done for real outside any run: not in a re-execution."""
     if _refuse is not None:
@@ -138,6 +143,8 @@ def install() -> None:
     concurrency.install()
     if "http" in config.get().capture:
         http.install()
+    if "frameworks" in config.get().capture:
+        seams.install()
 
 
 def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRun:
@@ -184,6 +191,8 @@ def close_run(
 ) -> None:
     """End a run and write its end."""
     scope.run_ended(run)
+    for body in list(run.bodies):
+        body.left()  # nobody who belongs to the run reads on
     _ended.append(run)
     if run.discovery is not None:
         run.warnings += run.discovery.never_found()
@@ -199,6 +208,6 @@ def close_run(
             output=None if output is None else Value(output),
             error=error,
             divergences=tuple(template.divergences) if template is not None else (),
-            warnings=tuple(run.warnings),
+            warnings=(*run.warnings, *seams.changed.values()),
         )
     )

@@ -24,12 +24,13 @@ decorated: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
 class Scope:
-    """One scope of a run under way. `step_id` is the step that encloses it (None: the run).
+    """One scope of a run under way. `step_id` is the step that encloses it (None: the run), and
+    `step_n` that step's number (0).
 
     `tool` is that step's name where it is a tool's.
     """
 
-    __slots__ = ("_counters", "parent", "path", "run", "step_id", "tool")
+    __slots__ = ("_counters", "parent", "path", "run", "step_id", "step_n", "tool")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Scope:
         self.tool = tool
         self.path = path
         self.step_id = step_id
+        self.step_n: int = 0 if parent is None else parent.step_n
         self.parent = parent
         self._counters: dict[str, int] = {}
 

@@ -67,6 +67,18 @@ async def _await(frame: Frame, work: Coroutine[Any, Any, Any], **detail: Any) ->
     return result
 
 
+def _called(
+    frame: Frame | None, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """The coroutine or generator of a call; arguments that don't fit end the step at once."""
+    try:
+        return function(*args, **kwargs)
+    except BaseException as error:
+        if frame is not None:
+            frame.fail(error)
+        raise
+
+
 def _wrap_coroutine(spec: Spec, opener: Open) -> Callable[..., Any]:
     function = spec.function
 
@@ -77,7 +89,7 @@ def _wrap_coroutine(spec: Spec, opener: Open) -> Callable[..., Any]:
             return await function(*args, **kwargs)
         if frame.served:
             return await _served(frame)
-        return await _await(frame, function(*args, **kwargs))
+        return await _await(frame, _called(frame, function, args, kwargs))
 
     return wrapper
 
@@ -103,7 +115,7 @@ def _wrap_generator(spec: Spec, opener: Open) -> Callable[..., Any]:
             return (yield from function(*args, **kwargs))
         if frame.served:
             return (yield from _replay_items(frame))
-        return (yield from _drive(frame, function(*args, **kwargs)))
+        return (yield from _drive(frame, _called(frame, function, args, kwargs)))
 
     return wrapper
 
@@ -127,7 +139,7 @@ def _replay_items(frame: Frame) -> Generator[Any, Any, Any]:
 
 def _drive(frame: Frame, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
     """Run a generator step by step, its scope current only while its own code runs."""
-    items = Items()
+    items = frame.items()
     resume: Callable[[], Any] = functools.partial(next, generator)
     while True:
         frame.enter()
@@ -189,7 +201,7 @@ def _wrap_async_generator(spec: Spec, opener: Open) -> Callable[..., Any]:
                     replayed.took(token(sent))
             await replayed.end()
             return
-        drive = _AsyncDrive(frame, function(*args, **kwargs))
+        drive = _AsyncDrive(frame, _called(frame, function, args, kwargs))
         resume = functools.partial(drive.generator.asend, None)
         while await drive.advance(resume):
             try:
@@ -246,7 +258,7 @@ class _AsyncDrive:
         self.frame = frame
         self.generator = generator
         self.item: Any = None
-        self.items = Items()
+        self.items = Items() if frame is None else frame.items()
 
     async def advance(self, resume: Callable[[], Any]) -> bool:
         """Run to the next item; False at the end. The generator's exceptions pass."""

@@ -189,7 +189,9 @@ def _failure(fields: Fields) -> dict[str, Any] | None:
     failure = fields.fields_or_none("failure")
     if failure is None:
         return None
-    return {"type": failure.text("type"), "message": failure.text("message")}
+    at = failure.text_or_none("at")
+    known = {"type": failure.text("type"), "message": failure.text("message")}
+    return known if at is None else {**known, "at": at}
 
 
 def _error(fields: Fields | None) -> ErrorInfo | None:

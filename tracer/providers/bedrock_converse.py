@@ -4,7 +4,14 @@ import re
 
 from tracer.core.messages import Message
 from tracer.providers import eventstream
-from tracer.providers.base import FailureKind, HttpReply, HttpRequest, ModelReply, ModelRequest
+from tracer.providers.base import (
+    FailureKind,
+    HttpReply,
+    HttpRequest,
+    ModelReply,
+    ModelRequest,
+    Stateless,
+)
 from tracer.providers.bedrock_converse_build import edited
 from tracer.providers.bedrock_converse_emit import emit_stream
 from tracer.providers.bedrock_converse_reply import read_reply, template_of
@@ -21,7 +28,7 @@ _FAILURES = failures(
 )
 
 
-class BedrockConverse:
+class BedrockConverse(Stateless):
     """`Api` of `POST /model/{id}/converse` and `/converse-stream`."""
 
     name = "bedrock.converse"

@@ -9,7 +9,14 @@ from dataclasses import replace
 from tracer.core.messages import Message
 from tracer.core.records import Usage
 from tracer.providers import eventstream
-from tracer.providers.base import FailureKind, HttpReply, HttpRequest, ModelReply, ModelRequest
+from tracer.providers.base import (
+    FailureKind,
+    HttpReply,
+    HttpRequest,
+    ModelReply,
+    ModelRequest,
+    Stateless,
+)
 from tracer.providers.bedrock_errors import failures, is_stream, model_in, reply_error
 from tracer.providers.bedrock_invoke_dialects import dialect_of
 from tracer.providers.bedrock_invoke_frames import (
@@ -31,7 +38,7 @@ _NO_CHAT_MODEL = ("embed", "rerank", "stability.", "image-generator", "canvas")
 _FAILURES = failures(CHUNKS)
 
 
-class BedrockInvoke:
+class BedrockInvoke(Stateless):
     """`Api` of `POST /model/{id}/invoke` and `/invoke-with-response-stream`.
 
     Known: Anthropic Messages, Nova, Chat Completions (AI21, Mistral, OpenAI, DeepSeek, Qwen) and

@@ -3,7 +3,14 @@
 from typing import Any
 
 from tracer.core.messages import Message
-from tracer.providers.base import FailureKind, HttpReply, HttpRequest, ModelReply, ModelRequest
+from tracer.providers.base import (
+    FailureKind,
+    HttpReply,
+    HttpRequest,
+    ModelReply,
+    ModelRequest,
+    Stateless,
+)
 from tracer.providers.cohere_chat_build import edited
 from tracer.providers.cohere_chat_messages import read_message
 from tracer.providers.cohere_chat_reply import read_reply, template_of
@@ -22,7 +29,7 @@ _END = '{"type":"message-end","delta":{"finish_reason":"COMPLETE"}}'
 _FAILURES = FailureForms(_ERRORS, stream_ending=(("message-end", _END),))
 
 
-class CohereChat:
+class CohereChat(Stateless):
     """`Api` of `POST /v2/chat`."""
 
     name = "cohere.chat"

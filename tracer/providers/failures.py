@@ -25,7 +25,7 @@ class FailureForms:
     `error_headers`: failure kind -> what the headers of an error add.
     """
 
-    errors: Mapping[str, tuple[int, dict[str, Any]]]
+    errors: Mapping[str, tuple[int, Any]]
     stream_ending: Sequence[tuple[str | None, str]]
     framing: Framing = SSE
     error_headers: Mapping[str, Headers] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class FailureForms:
 
 
 def error_reply(
-    recorded: HttpReply | None, status: int, body: dict[str, Any], more: Headers = ()
+    recorded: HttpReply | None, status: int, body: Any, more: Headers = ()
 ) -> HttpReply:
     """An error the SDK raises at once: `x-should-retry: false` stops its own retries."""
     headers = [*kept_headers(recorded, JSON_TYPE), ("x-should-retry", "false"), *more]

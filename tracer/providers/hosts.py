@@ -1,7 +1,7 @@
 """Who serves a model: provider names by host, in OpenTelemetry's spelling where it has one."""
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 # Host ending -> name. The longest ending that fits wins.
 _BY_HOST = {
@@ -56,10 +56,29 @@ _BY_PATTERN = (
 
 _OLLAMA_PORT = 11434
 
+# What stands before a model's name in a path, and the form of the reply in a query.
+_MODEL = re.compile(r"/(?:models|tunedModels|endpoints|deployments|model)/(?=[^/])")
+_FORM = re.compile(r"[?&](?:\$|%24)?(alt=[^&]*)")
+
 
 def path_of(url: str) -> str:
     """The path of `url` without query, fragment and trailing slash; hosts may be placeholders."""
     return url.partition("#")[0].partition("?")[0].rstrip("/")
+
+
+def model_in_path(url: str) -> str:
+    """What `url` itself says of a question: from the model's name to the end, "" if it names none.
+
+    `/v1beta/models/gemini-x:streamGenerateContent?alt=sse` gives `gemini-x:streamGenerateContent`
+    and `alt=sse`; so do `/deployments/NAME/...` (Azure) and `/model/NAME/...` (Bedrock). Hosts,
+    versions and projects before it are no part of it, and neither is the rest of the query.
+    """
+    path = path_of(url).replace("%3A", ":").replace("%3a", ":")
+    found = [match for match in _MODEL.finditer(path)]
+    if not found:
+        return ""
+    form = _FORM.search(url.partition("#")[0])
+    return path[found[-1].end() :] + (f"?{unquote(form.group(1))}" if form else "")
 
 
 def name_by_host(url: str) -> str | None:

@@ -67,6 +67,20 @@ def loads(data: bytes | str, *, strict: bool = False) -> Any:
     return value
 
 
+def loads_at(text: str, start: int) -> tuple[Any, int]:
+    """The JSON value that begins at `start` of `text`, and the place behind it.
+
+    Raises ValueError as `loads` does.
+    """
+    try:
+        value, end = _LENIENT.raw_decode(text, start)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if isinstance(value, dict | list) and not _is_shallow(value):
+        raise ValueError("nested too deeply")
+    return value, end
+
+
 def _is_surely_shallow(text: str) -> bool:
     return text.count("{") + text.count("[") <= MAX_DEPTH
 

@@ -8,7 +8,14 @@ from typing import Any
 
 from tracer.core.messages import Message
 from tracer.core.records import ErrorInfo, Usage
-from tracer.providers.base import FailureKind, HttpReply, HttpRequest, ModelReply, ModelRequest
+from tracer.providers.base import (
+    FailureKind,
+    HttpReply,
+    HttpRequest,
+    ModelReply,
+    ModelRequest,
+    Stateless,
+)
 from tracer.providers.errors import error_of_reply
 from tracer.providers.failures import FailureForms
 from tracer.providers.jsontext import JsonObject, as_dict, as_list, dumps, load_object
@@ -42,7 +49,7 @@ _ROLES = {"USER": "user", "CHATBOT": "assistant", "SYSTEM": "system", "TOOL": "t
 _FAILURES = FailureForms({}, stream_ending=())
 
 
-class TextGeneration:
+class TextGeneration(Stateless):
     """The format as an `Api`. It can't say more than text and stands in no registry."""
 
     name = "text.generation"

@@ -19,7 +19,7 @@ from tracer.capture.values import encode, plain
 from tracer.core.messages import Message
 from tracer.core.records import ErrorInfo, Step
 from tracer.errors import SetupStop
-from tracer.providers import api_named
+from tracer.providers import api_named, model_in_path
 from tracer.providers.base import FailureKind, HttpReply, HttpRequest
 from tracer.reexecution.substitute import Substitute, failure_kind, function_result, wire_reply
 from tracer.store.reading import Store
@@ -90,8 +90,10 @@ class Answers:
             result = function_result(substitute, given)
         return ValueAnswer(_like(data, result), _form(step))
 
-    def stub(self, value: Any, like: Step | None) -> Answer:
-        """A fixed result for a tool, given as `like`, another call of it, was."""
+    def stub(self, value: Any, like: Step | None, *, as_reply: bool) -> Answer:
+        """A fixed result for a tool, given as `like`, another call of it, was; or for a request."""
+        if as_reply:
+            return _http_result(value)
         return ValueAnswer(encode(value)[0], {} if like is None else _form(like))
 
     def _said(self, step: Step) -> list[Message]:
@@ -103,6 +105,10 @@ class Answers:
         if reply is None or reply.status == 0:
             return None
         return HttpReply(reply.status, reply.headers, b"".join(reply.chunks))
+
+    def exchange(self, step: Step) -> tuple[HttpRequest | None, HttpReply | None]:
+        """Request and reply of a recorded step, as far as it has them."""
+        return self._store.request(step), self._http_reply(step)
 
     def server(self, step: Step) -> str | None:
         """Host and port that a recorded request went to."""
@@ -138,12 +144,14 @@ def _readable(api: str | None, request: HttpRequest) -> Any:
             pass
         return {"method": request.method, "url": request.url, "body": body}
     asked = api_named(api).read_request(request)
+    named = model_in_path(request.url)
     return {
         "messages": asked.messages,
         "model": asked.model,
         "stream": asked.stream,
         "tools": asked.tools,
         "parameters": asked.parameters,
+        **({"path": named} if named else {}),
     }
 
 

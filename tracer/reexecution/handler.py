@@ -15,12 +15,14 @@ from urllib.parse import urlsplit
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
+from tracer.capture.redact import REDACTED
 from tracer.core.chain import BodySplitter
 from tracer.core.records import Step
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
 from tracer.reexecution.answers import Answers
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
 from tracer.reexecution.gate import Gate, pause
+from tracer.reexecution.heldstate import HeldStates
 from tracer.reexecution.policy import Policies, Policy
 from tracer.reexecution.substitute import Substitute
 from tracer.reexecution.tape import Match, Tape, is_inside, point_of, points_of, same_branch
@@ -62,6 +64,7 @@ class Answerer:
         self._servers: dict[str | None, str] = {}
         self._servers_now: dict[str, str | None] = {}
         self._splitter = BodySplitter()
+        self._held = HeldStates(tape.steps, answers, rules.fork)
         self._lock = threading.RLock()
         self.gate = Gate(self._points())
         self.on_ignored: Callable[[], None] = lambda: None  # the agent goes on all the same
@@ -205,6 +208,7 @@ class Answerer:
         substitute = self.rules.substitute
         assert substitute is not None
         answer = self.answers.substituted(step, call, substitute)
+        self._held.substituted(step, call, answer)
         self.forked = True
         if self.rules.after != "recorded":
             self.on_live()
@@ -246,6 +250,7 @@ class Answerer:
         if call.repeated and step is None:
             return Decision(fingerprint=fingerprint)  # nothing is done a second time
         if call.kind == "model":
+            self._check_held(call, live=False)
             if step is not None and (same_place or self.rules.after == "recorded"):
                 return self._reuse(step, fingerprint)
             return self._live_model(call, fingerprint)
@@ -266,6 +271,7 @@ class Answerer:
             raise self._not_live(call, "--after recorded answers only from the recording")
         if self.rules.after == "ask" and not self._asked(call):
             raise self._not_live(call, "nobody agreed to it")
+        self._check_held(call, live=True)
         _refuse_dummy_key(call, self)
         self._count_live(call)
         self.gate.open()  # from here on the recorded order means nothing any more
@@ -282,7 +288,8 @@ class Answerer:
         if chosen.word == "live":
             return self._live_tool(call, fingerprint)
         if chosen.word == "stub":
-            answer = self.answers.stub(chosen.value, self.tape.named(call.kind, call.name))
+            like = self.tape.named(call.kind, call.name)
+            answer = self.answers.stub(chosen.value, like, as_reply=call.request is not None)
             return Decision(answer, "stubbed", fingerprint=fingerprint, diverged=True)
         if chosen.word == "recorded":
             raise self._not_live(call, "its policy is `recorded` and these arguments were not")
@@ -290,9 +297,17 @@ class Answerer:
 
     def _live_tool(self, call: Call, fingerprint: str) -> Decision:
         if call.kind == "http":
+            self._check_held(call, live=True)
             self._count_live(call)
         self.gate.open()
         return Decision(fingerprint=fingerprint)
+
+    def _check_held(self, call: Call, *, live: bool) -> None:
+        """No question is asked, or taken for the recorded one, that leaves to the provider a
+        conversation which the provider holds otherwise."""
+        reason = self._held.refusal(call, live=live)
+        if reason is not None:
+            raise self.stop(SetupStop(reason))
 
     def _asked(self, call: Call) -> bool:
         return self.rules.ask is not None and self.rules.ask(call)
@@ -354,6 +369,10 @@ class Answerer:
         """An answer can't be given."""
         return self.stop(SetupStop(sentence))
 
+    def is_offline(self) -> bool:
+        """Whether everything is answered from the recording: before the fork, or always."""
+        return not self.forked or self.rules.after == "recorded"
+
     def finish(self) -> list[Divergence]:
         """The report at the end: what was recorded before the fork but never asked for."""
         if self._stop is None:
@@ -369,9 +388,11 @@ def _policy_name(call: Call) -> str:
 
 
 def _refuse_dummy_key(call: Call, answerer: Answerer) -> None:
-    """No request leaves with the placeholder that stands in for a missing API key."""
-    headers = call.request.headers if call.request is not None else ()
-    if any(DUMMY_KEY in value for _, value in headers):
+    """No request leaves with what stands in for a missing API key, or for one that was recorded."""
+    if call.request is None:
+        return
+    keys = [value for name, value in call.request.headers if name.lower() != "cookie"]
+    if any(word in place for place in (call.request.url, *keys) for word in (DUMMY_KEY, REDACTED)):
         raise answerer.stop(
             SetupStop(
                 "the live part needs an API key and the environment has none: set OPENAI_API_KEY, "

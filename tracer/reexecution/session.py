@@ -25,11 +25,13 @@ from tracer.errors import EXIT_CANNOT, CannotReplayError, NotFoundError, UsageEr
 from tracer.reexecution.checks import (
     changed_source,
     check_answers,
+    check_captured,
     check_entry,
     check_substitute,
     fork_step,
     served_warnings,
 )
+from tracer.reexecution.heldstate import held_warnings
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
@@ -45,7 +47,9 @@ class ReplaySpec:
 
     `step` is a number or id, `model_call` counts from 1. `script` (path and arguments) or
     `function` (MODULE:FUNCTION or FILE.py:FUNCTION) take the place of the recorded entry; imported
-    runs need one of them, because what a file names is never run.
+    runs need one of them, because what a file names is never run. What the program writes outside
+    any step is kept from the world, but for `allow_writes` (paths), and copied to the folder
+    `keep_writes` at the end.
     """
 
     run_id: str
@@ -58,6 +62,8 @@ class ReplaySpec:
     function: str | None = None
     max_live_calls: int = 100
     reason: str | None = None
+    keep_writes: str | None = None
+    allow_writes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,8 @@ class Plan:
             "tools": dict(spec.tools),
             "max_live_calls": spec.max_live_calls,
             "reason": spec.reason,
+            "keep_writes": spec.keep_writes,
+            "allow_writes": list(spec.allow_writes),
             "outcome": None if folder is None else str(folder / "outcome.json"),
         }
 
@@ -105,6 +113,7 @@ class Outcome:
     exit_code: int
     message: str | None
     divergences: list[dict[str, JSON]]
+    held_writes: tuple[str, ...] = ()  # paths whose changes were kept from the world
 
 
 def plan(store: Store, spec: ReplaySpec) -> Plan:
@@ -125,11 +134,14 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
         raise UsageError("a fork needs both a step and what to give there instead")
     Policies(spec.tools)
     entry = check_entry(run, spec.script, spec.function) if entry is None else entry
+    check_captured(run, steps, step)
     check_answers(steps, step)
     warnings: list[str] = []
     said = None
     if step is not None and spec.substitute is not None:
         said = check_substitute(store, steps, step, spec.substitute, warnings)
+    if step is not None:
+        warnings += held_warnings(store, steps, step)
     warnings += _policy_warnings(spec, steps)
     warnings += served_warnings(steps, step)
     warnings += changed_source(entry)
@@ -214,7 +226,13 @@ class Child:
         result = self._folder / "outcome.json"
         try:
             data = json.loads(result.read_text("utf-8"))
-            outcome = Outcome(self.run_id, data["exit_code"], data["message"], data["divergences"])
+            outcome = Outcome(
+                self.run_id,
+                data["exit_code"],
+                data["message"],
+                data["divergences"],
+                tuple(data.get("held_writes") or ()),
+            )
         except (OSError, ValueError, KeyError):
             outcome = self._without_result()
         shutil.rmtree(self._folder, ignore_errors=True)
