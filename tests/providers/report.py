@@ -170,8 +170,14 @@ def _told(values: list[Any]) -> Iterator[tuple[str, str]]:
     for value in values:
         for entry in value if isinstance(value, list) else [value]:
             if isinstance(entry, dict):
-                said = {key: child for key, child in entry.items() if key in _SAID}
+                # In Responses `text` holds what was asked for, a format.
+                held = (key for key in entry if key in _SAID)
+                said = {key: entry[key] for key in held if not _is_asked(key, entry[key])}
                 yield from _texts(said, "")
+
+
+def _is_asked(key: str, value: Any) -> bool:
+    return key == "text" and isinstance(value, dict)
 
 
 def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:

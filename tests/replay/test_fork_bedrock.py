@@ -1,7 +1,7 @@
 """Agents on Bedrock's, Cohere's and Mistral's formats: recorded, replayed offline and forked.
 
-Converse and Cohere are spoken over httpx by hand, event streams taken apart by botocore's own
-parser; the SDKs of Anthropic, for Bedrock, and of Mistral are the real ones.
+Through the real SDKs: boto3, Anthropic's for Bedrock, Mistral's. Cohere, whose SDK is large, is
+spoken over httpx by hand.
 """
 
 import json
@@ -37,14 +37,8 @@ def post(path, body):
         with client.stream("POST", BASE + path, json=body) as reply:
             data = b"".join(reply.iter_bytes())
             if reply.status_code != 200:
-                raise RuntimeError(f"{reply.headers.get('x-amzn-errortype')}: {data.decode()}")
+                raise RuntimeError(data.decode())
             return data
-
-def frames(data):
-    from botocore.eventstream import EventStreamBuffer
-    buffer = EventStreamBuffer()
-    buffer.add_data(data)
-    return [(m.headers[":event-type"], json.loads(m.payload)) for m in buffer]
 
 def lines(data):
     found = [l[5:].strip() for l in data.decode().splitlines() if l.startswith("data:")]
@@ -56,17 +50,27 @@ class Converse:
         self.messages = [{"role": "user", "content": [{"text": "Where should I go?"}]}]
 
     def turn(self):
+        import boto3
+        from botocore.config import Config
+        client = boto3.client(
+            "bedrock-runtime", region_name="eu-west-1", endpoint_url=BASE,
+            aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="desk-0123456789ab",
+            config=Config(retries={"total_max_attempts": 1}))
         spec = {"name": "weather", "inputSchema": {"json": SCHEMA}}
-        body = {"messages": self.messages, "toolConfig": {"tools": [{"toolSpec": spec}]}}
-        path = f"/model/{os.environ.get('MODEL', 'eu.amazon.nova-pro-v1%3A0')}/converse"
-        if self.stream:
+        model = os.environ.get("MODEL", "eu.amazon.nova-pro-v1:0")
+        tools = {"tools": [{"toolSpec": spec}]}
+        asked = dict(modelId=model, messages=self.messages, toolConfig=tools)
+        if not self.stream:
+            content = client.converse(**asked)["output"]["message"]["content"]
+        else:
             blocks = {}
-            for kind, event in frames(post(path + "-stream", body)):
+            for event in client.converse_stream(**asked)["stream"]:
+                [(kind, value)] = event.items()
                 if kind == "contentBlockStart":
-                    use = {**event["start"]["toolUse"], "input": ""}
-                    blocks[event["contentBlockIndex"]] = {"toolUse": use}
+                    use = {**value["start"]["toolUse"], "input": ""}
+                    blocks[value["contentBlockIndex"]] = {"toolUse": use}
                 elif kind == "contentBlockDelta":
-                    at, delta = event["contentBlockIndex"], event["delta"]
+                    at, delta = value["contentBlockIndex"], value["delta"]
                     if "toolUse" in delta:
                         blocks[at]["toolUse"]["input"] += delta["toolUse"]["input"]
                     else:
@@ -75,8 +79,6 @@ class Converse:
             for block in content:
                 if "toolUse" in block:
                     block["toolUse"]["input"] = json.loads(block["toolUse"]["input"])
-        else:
-            content = json.loads(post(path, body))["output"]["message"]["content"]
         self.messages.append({"role": "assistant", "content": content})
         uses = [b["toolUse"] for b in content if "toolUse" in b]
         text = "".join(b.get("text", "") for b in content)
@@ -324,3 +326,16 @@ def test_a_failure_reaches_the_agent(
     if kind == "429" and form[0] == "converse":
         assert came.message is not None
         assert "ThrottlingException" in came.message
+
+
+def test_another_model_in_the_path_is_another_question(
+    desks: dict[Form, Desk], server: OddServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The body of a Bedrock request does not name the model."""
+    asked = server.count
+    monkeypatch.setenv("MODEL", "eu.amazon.nova-micro-v1:0")
+    came = desks["converse", "json"].replay()
+    assert came.code == 3, came.message
+    assert came.message is not None
+    assert "eu.amazon.nova-micro-v1:0" in came.message
+    assert server.count == asked
