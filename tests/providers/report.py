@@ -34,8 +34,10 @@ _TOLD = frozenset(
     generation outputText completion tool_plan signature thoughtSignature delta redactedContent
     """.split()  # noqa: SIM905
 )
-# Echoes and framing under the same names.
-_ECHOES = frozenset({"instructions", "tools", "metadata", "model", "usage", "annotations", "p"})
+# Echoes, framing and sources under the same names.
+_ECHOES = frozenset(
+    {"groundingMetadata", "instructions", "tools", "metadata", "model", "usage", "annotations", "p"}
+)
 _FORMS = (
     ("/converse", "/converse-stream"),
     ("/invoke", "/invoke-with-response-stream"),
@@ -170,20 +172,15 @@ def _told(values: list[Any]) -> Iterator[tuple[str, str]]:
     for value in values:
         for entry in value if isinstance(value, list) else [value]:
             if isinstance(entry, dict):
-                # In Responses `text` holds what was asked for, a format.
-                held = (key for key in entry if key in _SAID)
-                said = {key: entry[key] for key in held if not _is_asked(key, entry[key])}
+                said = {key: child for key, child in entry.items() if key in _SAID}
                 yield from _texts(said, "")
-
-
-def _is_asked(key: str, value: Any) -> bool:
-    return key == "text" and isinstance(value, dict)
 
 
 def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for name, child in value.items():
-            if name not in _ECHOES:
+            # In Responses an object called `text` holds the format that was asked for.
+            if name not in _ECHOES and not (name == "text" and isinstance(child, dict)):
                 yield from _texts(child, name)
     elif isinstance(value, list):
         for child in value:
