@@ -4,7 +4,6 @@ Every decorated function and every HTTP exchange passes here. `StepHandler` is t
 declares it, replay implements it. Without a handler a step is done for real and recorded.
 """
 
-import itertools
 import json
 import os
 import random
@@ -14,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tracer.capture.numbering import Numbers
 from tracer.capture.scope import Scope
 from tracer.capture.values import Encoded
 from tracer.core.records import (
@@ -140,6 +140,7 @@ class Call:
     api: Api | None = None
     callsite: str | None = None
     repeated: bool = False  # a tool with this idempotency key has succeeded in this run
+    detail: dict[str, JSON] = field(default_factory=dict)  # for the step's own
 
     @property
     def input(self) -> bytes | None:
@@ -195,6 +196,9 @@ class StepHandler(Protocol):
 
     def cannot(self, sentence: str) -> BaseException:
         """End the re-execution because an answer can't be given; the exception to raise."""
+
+    def reached(self, decision: Decision, sequence: int) -> bool:
+        """Whether all that was recorded up to this place in the sequence has happened again."""
 
     def check(self) -> None:
         """Raise the ReplayStop that already ended this re-execution, if one did."""
@@ -279,13 +283,22 @@ class ActiveRun:
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
         self.in_child = False
         self.limits: list[Callable[[], None]] = []
-        self.steps_begun = 0
-        self._sequence = itertools.count(1)
+        self.closers: dict[str, Callable[[], None]] = {}  # of steps that may outlive their code
+        self.numbers = Numbers()
         self._lock = threading.Lock()
         self._named: dict[str, Scope] = {}
 
     def next_seq(self) -> int:
-        return next(self._sequence)
+        return self.numbers.next_seq()
+
+    @property
+    def steps_begun(self) -> int:
+        return self.numbers.steps
+
+    def close_steps(self) -> None:
+        """The run ends: so do the steps that nothing else has ended."""
+        for close in list(self.closers.values()):
+            close()
 
     def named_scope(self, name: str) -> Scope:
         """A scope under the root that is found again by its name."""
@@ -350,9 +363,7 @@ class ActiveRun:
         for limit in self.limits:
             limit()
         step_id = new_step_id()
-        with self._lock:  # number and sequence together, so that both give the order of starts
-            self.steps_begun = number = self.steps_begun + 1
-            sequence = next(self._sequence)
+        number, sequence = self.numbers.start()
         inner = scope.for_step(call.slot, step_id)
         step = OpenStep(
             self,

@@ -25,6 +25,11 @@ def is_user_file(filename: str) -> bool:
     return _is_user_file(filename)
 
 
+def is_own_file(filename: str) -> bool:
+    """Whether a file is tracer's (its demo is a user of it)."""
+    return filename.startswith(_OWN) and not filename.startswith(_DEMO)
+
+
 def callsite() -> str | None:
     """The nearest frame of user code above the caller; None when there is none."""
     frame = sys._getframe(1)

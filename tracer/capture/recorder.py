@@ -201,7 +201,7 @@ class StoreRecorder:
             matched_step=step.decision.matched_step,
             callsite=call.callsite,
             search_text=reading.search_text,
-            detail=reading.detail | step.decision.detail,
+            detail=reading.detail | call.detail | step.decision.detail,
         )
         return redact.record(start)
 

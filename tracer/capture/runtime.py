@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tracer.capture import concurrency, config, http, otel, scope
+from tracer.capture import concurrency, config, http, otel, processes, scope
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
 from tracer.capture.environment import environment
 from tracer.capture.recorder import StoreRecorder
@@ -136,6 +136,7 @@ def flush(timeout: float = FLUSH_SECONDS) -> None:
 def install() -> None:
     """Put the patches in place; cheap when they already are."""
     concurrency.install()
+    processes.install()
     if "http" in config.get().capture:
         http.install()
 
@@ -183,6 +184,8 @@ def close_run(
     run: ActiveRun, status: RunStatus, output: bytes | None, error: ErrorInfo | None
 ) -> None:
     """End a run and write its end."""
+    run.close_steps()
+    run.numbers.end()
     scope.run_ended(run)
     _ended.append(run)
     template: Any = run.template

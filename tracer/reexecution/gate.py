@@ -10,7 +10,7 @@ points are given up after a while: `relaxed` counts how often.
 import asyncio
 import threading
 import time
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 # A missing point is given up after this plus what the recording took to reach it.
@@ -98,6 +98,20 @@ class Gate:
         at = self._cursor
         gap = (self._times[at] - self._times[at - 1]) / 1e9 if at else 0.0
         return QUIET_SECONDS + min(max(gap, 0.0) * 2, MAX_QUIET_SECONDS)
+
+    def reached(self, sequence: int) -> bool:
+        """Whether every point up to a sequence number has passed, or was waited for long enough."""
+        with self._condition:
+            upto = bisect_right(self._sequence, sequence)
+            if self._open or self._cursor >= upto:
+                return True
+            if self._waiting or time.monotonic() - self._moved < self._patience():
+                return False
+            self.relaxed += 1
+            for missing in range(self._cursor, upto):
+                self._mark(missing)
+            self._condition.notify_all()
+            return True
 
     def quiet_seconds(self) -> float:
         """How long nothing has passed."""

@@ -6,6 +6,7 @@ the substitute is given. After it, what equals the recording is reused, models a
 with their own inner steps served.
 """
 
+import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -307,7 +308,7 @@ class Answerer:
     def _not_live(self, call: Call, why: str) -> ReplayStop:
         name = _policy_name(call)
         remedy = (
-            f"allow it with --tool {name}=live, or give --tool '{name}=stub:JSON'"
+            f"allow it with --tool {shlex.quote(name)}=live, or give --tool '{name}=stub:JSON'"
             if call.kind in ("tool", "http")
             else "use --after live"
         )
@@ -330,6 +331,10 @@ class Answerer:
                 self.gate.skip(points_of(step))
                 raise
             self.check()
+
+    def reached(self, decision: Decision, sequence: int) -> bool:
+        """Whether what a process writes may be seen. After the fork, always."""
+        return not isinstance(decision.ticket, Step) or self.gate.reached(sequence)
 
     async def hang(self, decision: Decision) -> None:
         """Wait to be cancelled. When everything has stood still for longer than the recorded step

@@ -31,6 +31,7 @@ from tracer.reexecution.checks import (
     served_warnings,
 )
 from tracer.reexecution.policy import Policies
+from tracer.reexecution.process_checks import check_processes, process_warnings
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
@@ -126,12 +127,14 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
     Policies(spec.tools)
     entry = check_entry(run, spec.script, spec.function) if entry is None else entry
     check_answers(steps, step)
+    check_processes(steps, step)
     warnings: list[str] = []
     said = None
     if step is not None and spec.substitute is not None:
         said = check_substitute(store, steps, step, spec.substitute, warnings)
     warnings += _policy_warnings(spec, steps)
     warnings += served_warnings(steps, step)
+    warnings += process_warnings(steps, step, live=spec.after != "recorded")
     warnings += changed_source(entry)
     served = len(steps) if step is None else sum(s.start_seq < step.start_seq for s in steps)
     return Plan(
@@ -150,6 +153,7 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
 
 def _policy_warnings(spec: ReplaySpec, steps: list[Step]) -> list[str]:
     tools = {step.name for step in steps if step.kind == "tool"}
+    tools |= {name.split(" ", 1)[0] for name in tools if name.startswith("subprocess ")}
     unknown = [name for name in Policies(spec.tools).names if name not in tools and name != "http"]
     return [f"no tool named {name} ran in the recording" for name in unknown]
 
