@@ -172,7 +172,7 @@ class Decision:
 
 
 LIVE = Decision()
-FORKED = "the process was forked: what the child processes did is not recorded"
+FORKED = "the process was forked: what the child processes did could not be recorded"
 
 
 class StepHandler(Protocol):
@@ -248,11 +248,12 @@ class OpenStep:
     scope: Scope
     span: Any = None
     ended: bool = False
+    forks: int = 0  # `run.forks` at its start: only that process ends it
     made: Encoded | None = None  # the result, once it has ended with one
 
     def end(self, status: str, **what: Any) -> None:
         """Record the end; once, later calls do nothing."""
-        if self.ended:
+        if self.ended or self.forks != self.run.forks:
             return
         self.ended = True
         self.made = what.get("made")
@@ -272,7 +273,6 @@ class ActiveRun:
         self.name = name
         self.recorder = recorder
         self.handler = handler
-        self.root = Scope(self, "", None, None)
         self.status: RunStatus = "running"
         self.warnings: list[str] = []
         self.template: Any = None  # runtime.Template of a re-execution
@@ -281,12 +281,14 @@ class ActiveRun:
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
-        self.in_child = False
+        self.in_child = False  # this process only takes part in it: another one ends it
+        self.forks = 0  # how often this copy of it was made by forking
         self.limits: list[Callable[[], None]] = []
         self.closers: dict[str, Callable[[], None]] = {}  # of steps that may outlive their code
         self.numbers = Numbers()
         self._lock = threading.Lock()
         self._named: dict[str, Scope] = {}
+        self.root = Scope(self, "", None, None)
 
     def next_seq(self) -> int:
         return self.numbers.next_seq()
@@ -300,23 +302,34 @@ class ActiveRun:
         for close in list(self.closers.values()):
             close()
 
-    def named_scope(self, name: str) -> Scope:
-        """A scope under the root that is found again by its name."""
+    def named_scope(self, name: str, under: Scope | None = None) -> Scope:
+        """A scope under another one (the root) that is found again by its name."""
+        above = self.root if under is None else under
+        path = f"{above.path}/{name}" if above.path else name
         with self._lock:
-            if name not in self._named:
-                self._named[name] = Scope(self, name, None, self.root)
-            return self._named[name]
+            if path not in self._named:
+                self._named[path] = Scope(self, path, above.step_id, above)
+            return self._named[path]
+
+    def before_fork(self) -> None:
+        """The child will take part in the run, so both count in one place from here on."""
+        if self.handler is None and self.numbers.share() is None and FORKED not in self.warnings:
+            self.warnings.append(FORKED)
 
     def was_forked(self, *, child: bool) -> None:
-        """The process was forked: the child's steps can't be numbered together with ours."""
-        self.in_child = child
-        if not child and FORKED not in self.warnings:
-            self.warnings.append(FORKED)
+        """After `before_fork`, in both processes."""
+        if child:
+            self.in_child = True
+            self.forks += 1
+            self.closers = {}  # the parent's steps end in the parent
+            self.numbers.after_fork_in_child()
+            self._lock = threading.Lock()
+            self._named = {}
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether this is a copy in a forked process; what happens there is not recorded."""
-        return self.in_child and self.handler is None
+        """Whether what happens in this process can't be recorded in the run."""
+        return self.in_child and self.handler is None and self.numbers.path is None
 
     def check(self) -> None:
         """Raise what already ended this re-execution, if something did."""
@@ -375,6 +388,7 @@ class ActiveRun:
             time.time_ns(),
             sequence,
             inner,
+            forks=self.forks,
         )
         if call.kind == "agent" and scope.step_id is None:
             self.outermost.append(step)

@@ -46,7 +46,9 @@ class Numbers:
 
     @property
     def steps(self) -> int:
-        """How many steps have started, as far as this process knows."""
+        """How many steps have started in all processes."""
+        if self._file >= 0:
+            return int(_BOTH.unpack(os.pread(self._file, _BOTH.size, 0))[0])
         return self._steps
 
     def share(self) -> str | None:

@@ -1,12 +1,25 @@
 """What can be known of a recording's processes before it is re-executed."""
 
+import re
+
 from tracer.core.records import Step
 from tracer.errors import CannotReplayError
 from tracer.reexecution.tape import is_inside
 
+_ELSEWHERE = re.compile(r"(^|/)p\d+(-\d+)?(/|$)")  # a scope of another process (`capture/scope.py`)
+
 
 def check_processes(steps: list[Step], fork: Step | None) -> None:
-    """Raise CannotReplayError for a fork at a step that another process made."""
+    """Raise CannotReplayError for what processes of the program did, where nothing can be
+    answered: steps of workers, and a fork at a step of another process."""
+    for step in steps:
+        before = fork is None or step.start_seq <= fork.start_seq
+        if before and step.kind != "note" and _in_a_worker(step, steps, fork):
+            raise CannotReplayError(
+                f"step {step.n} ({step.kind} {step.name}) ran in a worker process of the program, "
+                "where it can't be answered from the recording: use threads, or start the workers "
+                "inside a function decorated with @tracer.tool, which is answered as a whole"
+            )
     if fork is None:
         return
     for step in steps:
@@ -15,6 +28,20 @@ def check_processes(steps: list[Step], fork: Step | None) -> None:
                 f"step {fork.n} ({fork.kind} {fork.name}) happened in the process of step {step.n} "
                 f"({step.name}), which is answered as a whole: fork at a step of the program itself"
             )
+
+
+def _in_a_worker(step: Step, steps: list[Step], fork: Step | None) -> bool:
+    """Whether a step has to be answered in a forked or spawned worker."""
+    found = _ELSEWHERE.search(step.slot.path)
+    if found is None:
+        return False
+    place = step.slot.path[: found.start()]
+    around = (s for s in steps if s.kind in ("tool", "step", "model") and s.effect != "local")
+    return not any(
+        f"{place}/".startswith(f"{other.slot.child_path()}/")
+        and not (fork is not None and is_inside(fork, other))
+        for other in around
+    )
 
 
 def process_warnings(steps: list[Step], fork: Step | None, *, live: bool) -> list[str]:

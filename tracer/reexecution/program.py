@@ -16,7 +16,7 @@ from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
-from tracer.capture import runtime
+from tracer.capture import children, runtime
 from tracer.capture.environment import script_entry
 from tracer.capture.guard import report
 from tracer.capture.runs import close_program, open_program, say_result, say_results
@@ -33,6 +33,8 @@ def run_program(target: str, args: list[str], *, as_module: bool, per_agent: boo
     """
     if not as_module:
         _check_script(target)
+    children.leave()
+    children.install()
     entry = script_entry(target, args, as_module=as_module, whole=not per_agent)
     ending = _Ending()
     if per_agent:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tracer.capture.boundary import new_run_id
+from tracer.capture.runtime import JOINING
 from tracer.core.messages import Message
 from tracer.core.records import JSON, Run, Step
 from tracer.errors import EXIT_CANNOT, CannotReplayError, NotFoundError, UsageError
@@ -279,7 +280,7 @@ def _folder_of(plan: Plan) -> str | None:
 
 
 def _environment(plan: Plan) -> dict[str, str]:
-    environment = dict(os.environ)
+    environment = {key: value for key, value in os.environ.items() if key not in JOINING}
     seed = plan.entry.get("hashseed")
     if isinstance(seed, str):
         environment["PYTHONHASHSEED"] = seed

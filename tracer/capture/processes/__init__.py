@@ -3,11 +3,31 @@
 import functools
 import os
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from tracer.capture.guard import report
 from tracer.capture.imports import watch_imports
 
+# The environment that invites a Python process into the run, None for any other process.
+Inviting = Callable[[Any, Mapping[str, Any]], dict[str, str] | None]
+_inviting: Inviting = lambda scope, given: None  # noqa: E731 - replaced by a function
 _installed = False
+
+
+def set_inviting(inviting: Inviting) -> None:
+    """Have the environment of processes that really start made by this."""
+    global _inviting
+    _inviting = inviting
+
+
+def environment_for(scope: Any, given: Mapping[str, Any]) -> dict[str, str] | None:
+    """What is added to the environment of a process; None = nothing. Never raises."""
+    try:
+        return _inviting(scope, given)
+    except Exception as error:
+        report("inviting a process", error)
+        return None
 
 
 def install() -> None:

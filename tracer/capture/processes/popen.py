@@ -11,6 +11,7 @@ import sys
 import threading
 from typing import Any
 
+from tracer.capture import processes
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import (
     Call,
@@ -108,6 +109,10 @@ def _call(scope: scopes.Scope, name: str, what: dict[str, Any]) -> Call:
 def _begin(original: Any, popen: Any, step: OpenStep, given: dict[str, Any]) -> None:
     answer = step.decision.answer
     if answer is None:
+        added = processes.environment_for(step.scope, given)
+        if added is not None:
+            before = os.environ if given.get("env") is None else given["env"]
+            given = given | {"env": {**before, **added}}
         started: Started = Recorded(step, given)
         popen.__dict__[_KEY] = started
         _start(original, popen, started, given)
