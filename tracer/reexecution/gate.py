@@ -8,10 +8,12 @@ points are given up after a while: `relaxed` counts how often.
 """
 
 import asyncio
+import sys
 import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from typing import Any
 
 # A missing point is given up after this plus what the recording took to reach it.
 QUIET_SECONDS = 0.25
@@ -156,11 +158,17 @@ class Gate:
 
 async def pause(seconds: float) -> None:
     """Sleep on whatever event loop this is."""
+    trio = trio_running()
+    await (asyncio if trio is None else trio).sleep(seconds)
+
+
+def trio_running() -> Any:
+    """The module of trio where the calling code runs on its loop; else None."""
+    trio: Any = sys.modules.get("trio")
+    if trio is None:
+        return None
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        import anyio  # a trio loop: only then, and then it is installed
-
-        await anyio.sleep(seconds)
-        return
-    await asyncio.sleep(seconds)
+        return trio
+    return None

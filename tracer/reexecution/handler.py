@@ -21,7 +21,7 @@ from tracer.core.records import Step
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
 from tracer.reexecution.answers import Answers
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
-from tracer.reexecution.gate import Gate, pause
+from tracer.reexecution.gate import Gate, pause, trio_running
 from tracer.reexecution.policy import Policies, Policy
 from tracer.reexecution.substitute import Substitute
 from tracer.reexecution.tape import Match, Tape, is_inside, point_of, points_of, same_branch
@@ -326,7 +326,14 @@ class Answerer:
         step = decision.ticket
         if isinstance(step, Step):
             try:
-                await self.gate.wait_async(point_of(step, point))
+                trio = None if step.status == "cancelled" else trio_running()
+                if trio is None:
+                    await self.gate.wait_async(point_of(step, point))
+                else:
+                    # There a cancellation waits for the next pause, and in the recording the
+                    # answer came without one.
+                    with trio.CancelScope(shield=True):
+                        await self.gate.wait_async(point_of(step, point))
             except BaseException:  # cancelled here, earlier than in the recording
                 self.gate.skip(points_of(step))
                 raise

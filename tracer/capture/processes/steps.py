@@ -203,10 +203,11 @@ class Played(Started):
                 continue  # it went where standard output went
             elif kind_of(ends) in ("passage", "file"):
                 sinks[ends.name] = os.dup(ends.child)
-        source = stdin.child if stdin.program != -1 else -1
-        if source == -1 and kind_of(stdin) in ("passage", "other"):
+        kind = kind_of(stdin)
+        source = stdin.child if kind == "pipe" else -1
+        if kind in ("passage", "other"):
             source = os.dup(stdin.child)
-        compared = stdin.program != -1 and self._outcome.stdin is not None
+        compared = kind in ("pipe", "passage") and self._outcome.stdin is not None
         self._player = Player(self._outcome, self, source, sinks, control, life, compared=compared)
         for descriptor, ends in zip((hear, *marks), (stdin, stdout, stderr), strict=True):
             if ends.program == -1:
