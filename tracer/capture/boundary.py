@@ -4,7 +4,6 @@ Every decorated function and every HTTP exchange passes here. `StepHandler` is t
 declares it, replay implements it. Without a handler a step is done for real and recorded.
 """
 
-import itertools
 import json
 import os
 import random
@@ -15,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tracer.capture.numbering import Numbers
 from tracer.capture.scope import Scope
 from tracer.capture.turns import Turns
 from tracer.capture.values import Encoded
@@ -175,7 +175,7 @@ class Decision:
 
 
 LIVE = Decision()
-FORKED = "the process was forked: what the child processes did is not recorded"
+FORKED = "the process was forked: what the child processes did could not be recorded"
 
 
 class StepHandler(Protocol):
@@ -202,6 +202,9 @@ class StepHandler(Protocol):
 
     def is_offline(self) -> bool:
         """Whether answers come from the recording alone, so that nothing may leave."""
+
+    def reached(self, decision: Decision, sequence: int) -> bool:
+        """Whether all that was recorded up to this place in the sequence has happened again."""
 
     def check(self) -> None:
         """Raise the ReplayStop that already ended this re-execution, if one did."""
@@ -251,11 +254,12 @@ class OpenStep:
     scope: Scope
     span: Any = None
     ended: bool = False
+    forks: int = 0  # `run.forks` at its start: only that process ends it
     made: Encoded | None = None  # the result, once it has ended with one
 
     def end(self, status: str, **what: Any) -> None:
         """Record the end; once, later calls do nothing."""
-        if self.ended:
+        if self.ended or self.forks != self.run.forks:
             return
         self.ended = True
         self.run.seams.pop(self.id, None)
@@ -280,7 +284,6 @@ class ActiveRun:
         self.name = name
         self.recorder = recorder
         self.handler = handler
-        self.root = Scope(self, "", None, None)
         self.status: RunStatus = "running"
         self.warnings: list[str] = []
         self.template: Any = None  # runtime.Template of a re-execution
@@ -294,29 +297,52 @@ class ActiveRun:
         self.bodies: weakref.WeakSet[Any] = weakref.WeakSet()  # being read; each has `left()`
         self.retries: Any = None  # http.retries.Retries, from the first exchange on
         self.seams: dict[str, Any] = {}  # (spec, call) of steps under way that a framework began
-        self.in_child = False
+        self.in_child = False  # this process only takes part in it: another one ends it
+        self.forks = 0  # how often this copy of it was made by forking
         self.limits: list[Callable[[], None]] = []
-        self.steps_begun = 0
-        self._sequence = itertools.count(1)
+        self.closers: dict[str, Callable[[], None]] = {}  # of steps that may outlive their code
+        self.numbers = Numbers()
         self.ends = Turns(self.next_seq)
         self._lock = threading.Lock()
         self._named: dict[str, Scope] = {}
+        self.root = Scope(self, "", None, None)
 
     def next_seq(self) -> int:
-        return next(self._sequence)
+        return self.numbers.next_seq()
 
-    def named_scope(self, name: str) -> Scope:
-        """A scope under the root that is found again by its name."""
+    @property
+    def steps_begun(self) -> int:
+        return self.numbers.steps
+
+    def close_steps(self) -> None:
+        """The run ends: so do the steps that nothing else has ended."""
+        for close in list(self.closers.values()):
+            close()
+
+    def named_scope(self, name: str, under: Scope | None = None) -> Scope:
+        """A scope under another one (the root) that is found again by its name."""
+        above = self.root if under is None else under
+        path = f"{above.path}/{name}" if above.path else name
         with self._lock:
-            if name not in self._named:
-                self._named[name] = Scope(self, name, None, self.root)
-            return self._named[name]
+            if path not in self._named:
+                self._named[path] = Scope(self, path, above.step_id, above)
+            return self._named[path]
+
+    def before_fork(self) -> None:
+        """The child will take part in the run, so both count in one place from here on."""
+        if self.handler is None and self.numbers.share() is None and FORKED not in self.warnings:
+            self.warnings.append(FORKED)
 
     def was_forked(self, *, child: bool) -> None:
-        """The process was forked: the child's steps can't be numbered together with ours."""
-        self.in_child = child
-        if not child and FORKED not in self.warnings:
-            self.warnings.append(FORKED)
+        """After `before_fork`, in both processes."""
+        if child:
+            self.in_child = True
+            self.forks += 1
+            self.closers = {}  # the parent's steps end in the parent
+            self.numbers.after_fork_in_child()
+            self.ends = Turns(self.next_seq)
+            self._lock = threading.Lock()
+            self._named = {}
 
     @property
     def is_offline(self) -> bool:
@@ -325,8 +351,8 @@ class ActiveRun:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether this is a copy in a forked process; what happens there is not recorded."""
-        return self.in_child and self.handler is None
+        """Whether what happens in this process can't be recorded in the run."""
+        return self.in_child and self.handler is None and self.numbers.path is None
 
     def check(self) -> None:
         """Raise what already ended this re-execution, if something did."""
@@ -388,9 +414,7 @@ class ActiveRun:
         for limit in self.limits:
             limit()
         step_id = new_step_id()
-        with self._lock:  # number and sequence together, so that both give the order of starts
-            self.steps_begun = number = self.steps_begun + 1
-            sequence = next(self._sequence)
+        number, sequence = self.numbers.start()
         inner = scope.for_step(call.slot, step_id, call.name if call.kind == "tool" else None)
         inner.step_n = number
         step = OpenStep(
@@ -403,6 +427,7 @@ class ActiveRun:
             time.time_ns(),
             sequence,
             inner,
+            forks=self.forks,
         )
         if call.kind == "agent" and scope.step_id is None:
             self.outermost.append(step)

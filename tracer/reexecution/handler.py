@@ -6,6 +6,7 @@ the substitute is given. After it, what equals the recording is reused, models a
 with their own inner steps served.
 """
 
+import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from tracer.core.records import Step
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
 from tracer.reexecution.answers import Answers
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
-from tracer.reexecution.gate import Gate, pause
+from tracer.reexecution.gate import Gate, pause, trio_running
 from tracer.reexecution.heldstate import HeldStates
 from tracer.reexecution.policy import Policies, Policy
 from tracer.reexecution.substitute import Substitute
@@ -322,7 +323,7 @@ class Answerer:
     def _not_live(self, call: Call, why: str) -> ReplayStop:
         name = _policy_name(call)
         remedy = (
-            f"allow it with --tool {name}=live, or give --tool '{name}=stub:JSON'"
+            f"allow it with --tool {shlex.quote(name)}=live, or give --tool '{name}=stub:JSON'"
             if call.kind in ("tool", "http")
             else "use --after live"
         )
@@ -340,11 +341,22 @@ class Answerer:
         step = decision.ticket
         if isinstance(step, Step):
             try:
-                await self.gate.wait_async(point_of(step, point))
+                trio = None if step.status == "cancelled" else trio_running()
+                if trio is None:
+                    await self.gate.wait_async(point_of(step, point))
+                else:
+                    # There a cancellation waits for the next pause, and in the recording the
+                    # answer came without one.
+                    with trio.CancelScope(shield=True):
+                        await self.gate.wait_async(point_of(step, point))
             except BaseException:  # cancelled here, earlier than in the recording
                 self.gate.skip(points_of(step))
                 raise
             self.check()
+
+    def reached(self, decision: Decision, sequence: int) -> bool:
+        """Whether what a process writes may be seen. After the fork, always."""
+        return not isinstance(decision.ticket, Step) or self.gate.reached(sequence)
 
     async def hang(self, decision: Decision) -> None:
         """Wait to be cancelled. When everything has stood still for longer than the recorded step
