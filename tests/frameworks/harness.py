@@ -109,7 +109,7 @@ class Bench:
             asked: set[str] = set()
             for step in steps:
                 for which in ("input", "output"):
-                    data = store.value(step, which)  # type: ignore[arg-type]
+                    data = store.value(step, which)
                     values[f"{step.id} {which}"] = None if data is None else plain(data)
                 said = store.output_messages(step)
                 for message in planner.loaded(said):

@@ -4,17 +4,24 @@ Every decorated function and every HTTP exchange passes here. `StepHandler` is t
 declares it, replay implements it. Without a handler a step is done for real and recorded.
 """
 
-import itertools
-import json
 import os
 import random
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tracer.capture.answers import (
+    Answer,
+    CancelledAnswer,
+    Document,
+    ErrorAnswer,
+    HttpAnswer,
+    ValueAnswer,
+)
+from tracer.capture.numbering import Numbers
 from tracer.capture.scope import Scope
 from tracer.capture.turns import Turns
 from tracer.capture.values import Encoded
@@ -43,89 +50,6 @@ def new_run_id() -> str:
 def new_step_id() -> str:
     """16 hex digits, an OpenTelemetry span id."""
     return f"{_ids.getrandbits(64) | 1:016x}"
-
-
-@dataclass(frozen=True, slots=True)
-class ValueAnswer:
-    """A function's result as tagged JSON; of a generator, the list of what it yielded.
-
-    `form` is the recorded step's detail (`generator`, `returned`, `sent`, `abandoned`,
-    `awaitable`). After its items a generator raises `error` or, where it was cancelled, `hangs`.
-    `differs` is told (and raises) when it is used in another way than recorded.
-    """
-
-    data: bytes
-    form: Mapping[str, JSON] = field(default_factory=dict)
-    error: ErrorInfo | None = None
-    hangs: bool = False
-    differs: Callable[[str], None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorAnswer:
-    """The recorded exception is raised again; `detail` is the recorded step's."""
-
-    error: ErrorInfo
-    detail: Mapping[str, JSON] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """A reply: content-decoded chunks, then `failure` (`{"type", "message"}`) if there is one.
-
-    `complete` False: the recorded agent stopped reading here; `needs_more` is called (and raises)
-    when the re-executed one reads on. `hangs`: it was cancelled there, and hangs until it is again.
-    """
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    chunks: tuple[bytes, ...]
-    complete: bool = True
-    failure: dict[str, JSON] | None = None
-    needs_more: Callable[[], None] | None = None
-    hangs: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CancelledAnswer:
-    """The recorded step was cancelled: it hangs until it is again. `detail` is that step's."""
-
-    detail: Mapping[str, JSON] = field(default_factory=dict)
-
-
-Answer = ValueAnswer | ErrorAnswer | HttpAnswer | CancelledAnswer
-
-
-class Document:
-    """A conversation as a JSON document `{"messages": [...], other arguments}`, put together when
-    its bytes are first needed: usually on the writer's thread. `copies` are exact copies of the
-    arguments, by name, where there are any; they must not be changed.
-    """
-
-    __slots__ = ("_joined", "_messages", "_others", "copies")
-
-    def __init__(
-        self, messages: list[Encoded], others: dict[str, Encoded], copies: dict[str, Any]
-    ) -> None:
-        self._messages = messages
-        self._others = others
-        self.copies = copies
-        self._joined: bytes | None = None
-
-    @classmethod
-    def of(cls, data: bytes) -> "Document":
-        """A document that is known already."""
-        document = cls([], {}, {})
-        document._joined = data
-        return document
-
-    def __bytes__(self) -> bytes:
-        if self._joined is None:
-            pieces = [b'{"messages":[', b",".join([made.data for made in self._messages]), b"]"]
-            for key, made in self._others.items():
-                pieces += [b",", json.dumps(key).encode(), b":", made.data]
-            self._joined = b"".join([*pieces, b"}"])
-        return self._joined
 
 
 @dataclass(slots=True)
@@ -175,7 +99,7 @@ class Decision:
 
 
 LIVE = Decision()
-FORKED = "the process was forked: what the child processes did is not recorded"
+FORKED = "the process was forked: what the child processes did could not be recorded"
 
 
 class StepHandler(Protocol):
@@ -202,6 +126,9 @@ class StepHandler(Protocol):
 
     def is_offline(self) -> bool:
         """Whether answers come from the recording alone, so that nothing may leave."""
+
+    def reached(self, decision: Decision, sequence: int) -> bool:
+        """Whether all that was recorded up to this place in the sequence has happened again."""
 
     def check(self) -> None:
         """Raise the ReplayStop that already ended this re-execution, if one did."""
@@ -251,11 +178,12 @@ class OpenStep:
     scope: Scope
     span: Any = None
     ended: bool = False
+    forks: int = 0  # `run.forks` at its start: only that process ends it
     made: Encoded | None = None  # the result, once it has ended with one
 
     def end(self, status: str, **what: Any) -> None:
         """Record the end; once, later calls do nothing."""
-        if self.ended:
+        if self.ended or self.forks != self.run.forks:
             return
         self.ended = True
         self.run.seams.pop(self.id, None)
@@ -280,7 +208,6 @@ class ActiveRun:
         self.name = name
         self.recorder = recorder
         self.handler = handler
-        self.root = Scope(self, "", None, None)
         self.status: RunStatus = "running"
         self.warnings: list[str] = []
         self.template: Any = None  # runtime.Template of a re-execution
@@ -294,29 +221,52 @@ class ActiveRun:
         self.bodies: weakref.WeakSet[Any] = weakref.WeakSet()  # being read; each has `left()`
         self.retries: Any = None  # http.retries.Retries, from the first exchange on
         self.seams: dict[str, Any] = {}  # (spec, call) of steps under way that a framework began
-        self.in_child = False
+        self.in_child = False  # this process only takes part in it: another one ends it
+        self.forks = 0  # how often this copy of it was made by forking
         self.limits: list[Callable[[], None]] = []
-        self.steps_begun = 0
-        self._sequence = itertools.count(1)
+        self.closers: dict[str, Callable[[], None]] = {}  # of steps that may outlive their code
+        self.numbers = Numbers()
         self.ends = Turns(self.next_seq)
         self._lock = threading.Lock()
         self._named: dict[str, Scope] = {}
+        self.root = Scope(self, "", None, None)
 
     def next_seq(self) -> int:
-        return next(self._sequence)
+        return self.numbers.next_seq()
 
-    def named_scope(self, name: str) -> Scope:
-        """A scope under the root that is found again by its name."""
+    @property
+    def steps_begun(self) -> int:
+        return self.numbers.steps
+
+    def close_steps(self) -> None:
+        """The run ends: so do the steps that nothing else has ended."""
+        for close in list(self.closers.values()):
+            close()
+
+    def named_scope(self, name: str, under: Scope | None = None) -> Scope:
+        """A scope under another one (the root) that is found again by its name."""
+        above = self.root if under is None else under
+        path = f"{above.path}/{name}" if above.path else name
         with self._lock:
-            if name not in self._named:
-                self._named[name] = Scope(self, name, None, self.root)
-            return self._named[name]
+            if path not in self._named:
+                self._named[path] = Scope(self, path, above.step_id, above)
+            return self._named[path]
+
+    def before_fork(self) -> None:
+        """The child will take part in the run, so both count in one place from here on."""
+        if self.handler is None and self.numbers.share() is None and FORKED not in self.warnings:
+            self.warnings.append(FORKED)
 
     def was_forked(self, *, child: bool) -> None:
-        """The process was forked: the child's steps can't be numbered together with ours."""
-        self.in_child = child
-        if not child and FORKED not in self.warnings:
-            self.warnings.append(FORKED)
+        """After `before_fork`, in both processes."""
+        if child:
+            self.in_child = True
+            self.forks += 1
+            self.closers = {}  # the parent's steps end in the parent
+            self.numbers.after_fork_in_child()
+            self.ends = Turns(self.next_seq)
+            self._lock = threading.Lock()
+            self._named = {}
 
     @property
     def is_offline(self) -> bool:
@@ -325,8 +275,8 @@ class ActiveRun:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether this is a copy in a forked process; what happens there is not recorded."""
-        return self.in_child and self.handler is None
+        """Whether what happens in this process can't be recorded in the run."""
+        return self.in_child and self.handler is None and self.numbers.path is None
 
     def check(self) -> None:
         """Raise what already ended this re-execution, if something did."""
@@ -388,9 +338,7 @@ class ActiveRun:
         for limit in self.limits:
             limit()
         step_id = new_step_id()
-        with self._lock:  # number and sequence together, so that both give the order of starts
-            self.steps_begun = number = self.steps_begun + 1
-            sequence = next(self._sequence)
+        number, sequence = self.numbers.start()
         inner = scope.for_step(call.slot, step_id, call.name if call.kind == "tool" else None)
         inner.step_n = number
         step = OpenStep(
@@ -403,6 +351,7 @@ class ActiveRun:
             time.time_ns(),
             sequence,
             inner,
+            forks=self.forks,
         )
         if call.kind == "agent" and scope.step_id is None:
             self.outermost.append(step)
@@ -410,3 +359,24 @@ class ActiveRun:
             self.spans.started(step)
         self.recorder.step_started(step, call)
         return step
+
+
+__all__ = [
+    "FORKED",
+    "LIVE",
+    "ActiveRun",
+    "Answer",
+    "Call",
+    "CancelledAnswer",
+    "Decision",
+    "Document",
+    "End",
+    "ErrorAnswer",
+    "HttpAnswer",
+    "OpenStep",
+    "Recorder",
+    "StepHandler",
+    "ValueAnswer",
+    "new_run_id",
+    "new_step_id",
+]

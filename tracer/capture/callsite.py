@@ -32,6 +32,11 @@ def pass_over(code: CodeType) -> None:
     _passed_over[id(code)] = code
 
 
+def is_own_file(filename: str) -> bool:
+    """Whether a file is tracer's (its demo is a user of it)."""
+    return filename.startswith(_OWN) and not filename.startswith(_DEMO)
+
+
 def callsite() -> str | None:
     """The nearest frame of user code above the caller; None when there is none."""
     frame = sys._getframe(1)

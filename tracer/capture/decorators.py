@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, overload
 
-from tracer.capture import agents, config
+from tracer.capture import agents, children, config
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import Call
 from tracer.capture.callsite import callsite
@@ -19,6 +19,8 @@ from tracer.errors import ReplayStop, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _EFFECTS = ("external", "read", "local")
+
+children.join()  # whoever loads this is going to record
 
 
 def _decorate(function: Any, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Any:

@@ -65,8 +65,8 @@ def say_result(program: ProgramRun) -> None:
     """One line on standard error that says what was recorded; TRACER_QUIET=1 silences it."""
     runtime.flush()
     run = program.run
-    if not _quiet():
-        _say(run.recorder, run.id, run.status)
+    if not _quiet() and not run.in_child:
+        _say(run.recorder, run.id, run.status, run.steps_begun)
 
 
 def say_results() -> None:
@@ -74,14 +74,14 @@ def say_results() -> None:
     runtime.flush()
     if not _quiet():
         for run in runtime.ended_runs():
-            _say(run.recorder, run.id, run.status)
+            _say(run.recorder, run.id, run.status, run.steps_begun)
 
 
 def _quiet() -> bool:
     return os.environ.get("TRACER_QUIET", "") not in ("", "0")
 
 
-def _say(recorder: Any, run_id: str, state: str) -> None:
+def _say(recorder: Any, run_id: str, state: str, steps: int) -> None:
     if recorder.queue.failure is not None:
         return  # the writer has said so already
     tally = recorder.tallies.get(run_id)
@@ -89,7 +89,8 @@ def _say(recorder: Any, run_id: str, state: str) -> None:
         return
     if state == "error" and tally.error_step is not None:
         state += f" at step {tally.error_step}"
-    parts = [f"run {run_id[:8]}", state, f"{tally.steps} step{'s' if tally.steps != 1 else ''}"]
+    steps = max(steps, tally.steps)
+    parts = [f"run {run_id[:8]}", state, f"{steps} step{'s' if steps != 1 else ''}"]
     if tally.cost_usd is not None:
         parts.append(f"${tally.cost_usd:.2g}" if tally.cost_usd < 1 else f"${tally.cost_usd:.2f}")
     elif tally.unpriced:

@@ -208,6 +208,12 @@ def _like(recorded: bytes | None, result: Any) -> bytes:
 
 def opaque_reason(step: Step) -> str:
     """Why a step's result can't be given back, and what would change that."""
+    why = step.detail.get("why_not")
+    if step.detail.get("process") and isinstance(why, str):
+        return (
+            f"step {step.n} ({step.name}) {why}, so it can't be answered from the recording: "
+            "start it inside a function decorated with @tracer.tool"
+        )
     return (
         f"step {step.n} ({step.kind} {step.name}) returned something that could not be stored, so "
         f"it can't be answered from the recording: let {step.name} return data (dict, list, "

@@ -38,12 +38,12 @@ from tracer.errors import (
 )
 from tracer.reexecution import tripwire
 from tracer.reexecution.answers import Answers
-from tracer.reexecution.handler import DUMMY_KEY, Answerer, Rules
+from tracer.reexecution.handler import Answerer, Rules
 from tracer.reexecution.imports import load_function
-from tracer.reexecution.overlay import Overlay
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.program import execute, print_as_python
-from tracer.reexecution.redirect import Redirect
+from tracer.reexecution.redirect import HeldWrites
+from tracer.reexecution.servers import DUMMY_KEY
 from tracer.reexecution.substitute import Substitute
 from tracer.reexecution.tape import Tape
 from tracer.store.reading import Store
@@ -59,8 +59,7 @@ class Session:
         self.error: ErrorInfo | None = None
         self.output: bytes | None = None
         self.ended = False
-        self.held: list[str] = []  # files whose writing was kept from the world
-        self._redirect: Redirect | None = None
+        self._writes: HeldWrites | None = None
         self.handler = self._make_handler()
         self.template = self._make_template()
 
@@ -85,30 +84,8 @@ class Session:
         """Behind the fork point, what the program does outside any step is done."""
         tripwire.set_wire(None)
         os.environ.pop(runtime.REPLAYING, None)
-        if self._redirect is not None:
-            self._redirect.go_live()
-
-    def _hold_writes(self) -> Redirect:
-        """Keep what the program writes outside any step from the world, from here on."""
-        given = self.given
-        exempt = [given["database"] + ending for ending in ("", "-wal", "-shm", "-journal")]
-        exempt += [os.path.dirname(given["outcome"]), *given.get("allow_writes", ())]
-        redirect = Redirect(Overlay(exempt), self._refuse)
-        redirect.install()
-        return redirect
-
-    def _release_writes(self) -> None:
-        """The program is over: what it wrote is named, kept if so wished, and thrown away."""
-        if self._redirect is None:
-            return
-        redirect, self._redirect = self._redirect, None
-        redirect.remove()
-        self.held = redirect.overlay.written
-        try:
-            if self.given.get("keep_writes"):
-                redirect.overlay.keep(Path(self.given["keep_writes"]))
-        finally:
-            redirect.overlay.discard()
+        if self._writes is not None:
+            self._writes.go_live()
 
     def _make_template(self) -> runtime.Template:
         given = self.given
@@ -170,7 +147,7 @@ class Session:
         self.prepare()
         runtime.set_replaying(self._refuse_outside)
         self.handler.on_ignored = self._end_by_force
-        self._redirect = self._hold_writes()
+        self._writes = HeldWrites(self.given, self._refuse)
         entry = self.given["entry"]
         try:
             if entry["kind"] in ("script", "module"):
@@ -178,14 +155,15 @@ class Session:
             else:
                 self._run_function(entry)
         finally:
-            self._release_writes()
+            self._writes.release()
 
     def _end_by_force(self) -> None:
         """The agent ignores that the re-execution has ended: it isn't asked again."""
         for run in scopes.active_runs():
             runtime.close_run(run, "stopped", None, None)
         runtime.flush(2.0)
-        self._release_writes()
+        if self._writes is not None:
+            self._writes.release()
         os._exit(deliver(self.outcome(), self.given["outcome"]))
 
     def _keys_wanted(self) -> list[str]:
@@ -309,7 +287,7 @@ class Session:
             "exit_code": code,
             "message": message,
             "divergences": [item.as_json() for item in found],
-            "held_writes": self.held,
+            "held_writes": [] if self._writes is None else self._writes.held,
         }
 
     def _output_differs(self) -> bool:

@@ -12,8 +12,9 @@ import asyncio
 import sys
 import threading
 import time
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from typing import Any
 
 from tracer.reexecution.settling import TURNS, Runner, anyone_runs
 
@@ -124,6 +125,20 @@ class Gate:
         gap = self._gap(self._cursor - 1) if self._cursor else 0.0
         return QUIET_SECONDS + min(gap * 2, MAX_QUIET_SECONDS)
 
+    def reached(self, sequence: int) -> bool:
+        """Whether every point up to a sequence number has passed, or was waited for long enough."""
+        with self._condition:
+            upto = bisect_right(self._sequence, sequence)
+            if self._open or self._cursor >= upto:
+                return True
+            if self._waiting or time.monotonic() - self._moved < self._patience():
+                return False
+            self.relaxed += 1
+            for missing in range(self._cursor, upto):
+                self._mark(missing)
+            self._condition.notify_all()
+            return True
+
     def quiet_seconds(self) -> float:
         """How long nothing has passed."""
         return time.monotonic() - self._moved
@@ -179,11 +194,17 @@ def current_task() -> object:
 
 async def pause(seconds: float) -> None:
     """Sleep on whatever event loop this is."""
+    trio = trio_running()
+    await (asyncio if trio is None else trio).sleep(seconds)
+
+
+def trio_running() -> Any:
+    """The module of trio where the calling code runs on its loop; else None."""
+    trio: Any = sys.modules.get("trio")
+    if trio is None:
+        return None
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        import anyio  # a trio loop: only then, and then it is installed
-
-        await anyio.sleep(seconds)
-        return
-    await asyncio.sleep(seconds)
+        return trio
+    return None

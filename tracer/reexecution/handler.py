@@ -6,24 +6,24 @@ the substitute is given. After it, what equals the recording is reused, models a
 with their own inner steps served.
 """
 
+import shlex
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urlsplit
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
-from tracer.capture.redact import REDACTED
 from tracer.core.chain import BodySplitter
 from tracer.core.records import Step
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
 from tracer.reexecution.answers import Answers
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
-from tracer.reexecution.gate import Gate, pause
+from tracer.reexecution.gate import Gate, pause, trio_running
 from tracer.reexecution.heldstate import HeldStates
 from tracer.reexecution.policy import Policies, Policy
+from tracer.reexecution.servers import Servers, refuse_dummy_key
 from tracer.reexecution.substitute import Substitute
 from tracer.reexecution.tape import Match, Tape, is_inside, point_of, points_of, same_branch
 
@@ -33,7 +33,6 @@ _AGAIN = Decision(source="recorded")
 PATIENCE_STEPS = 100
 PATIENCE_SECONDS = 5.0
 CANCEL_SECONDS = 5.0  # a cancellation may take this much longer than it did
-DUMMY_KEY = "tracer-replay-has-no-key"
 
 
 @dataclass(slots=True)
@@ -61,8 +60,7 @@ class Answerer:
         self._stop: ReplayStop | None = None
         self._stopped_at = 0.0
         self._ignored = 0
-        self._servers: dict[str | None, str] = {}
-        self._servers_now: dict[str, str | None] = {}
+        self._servers = Servers(answers)
         self._splitter = BodySplitter()
         self._held = HeldStates(tape.steps, answers, rules.fork)
         self._lock = threading.RLock()
@@ -149,7 +147,9 @@ class Answerer:
             return self._missed(call, match, fingerprint)
         step = match.step
         assert step is not None
-        self._check_server(call, step)
+        if (found := self._servers.another(call, step)) is not None:
+            self.divergences.append(found)
+            raise self.stop(DivergenceStop(found.message))
         fork = self.rules.fork
         if fork is not None and step.id == fork.id:
             return self._substituted(call, step, fingerprint)
@@ -158,19 +158,6 @@ class Answerer:
             self._report_move(match, step, call)
             return self._serve(call, step, fingerprint)
         return self._after(call, step, fingerprint, same_place=match.how == "exact")
-
-    def _check_server(self, call: Call, step: Step) -> None:
-        """Ports on this machine are no part of a question, because they vary; but two servers
-        there must not be taken for each other."""
-        if call.kind != "http" or call.request is None:
-            return
-        recorded, now = self.answers.server(step), urlsplit(call.request.url).netloc
-        known = self._servers.setdefault(recorded, now), self._servers_now.setdefault(now, recorded)
-        if known == (now, recorded):
-            return
-        what = f"step {step.n} ({step.kind} {step.name}) asks another server than before: {now}"
-        self.divergences.append(Divergence("changed_request", what, step.n, step.id))
-        raise self.stop(DivergenceStop(what))
 
     def _serve(self, call: Call, step: Step, fingerprint: str) -> Decision:
         """Answer from the tape, or run again what encloses the fork or changes only memory."""
@@ -272,7 +259,7 @@ class Answerer:
         if self.rules.after == "ask" and not self._asked(call):
             raise self._not_live(call, "nobody agreed to it")
         self._check_held(call, live=True)
-        _refuse_dummy_key(call, self)
+        refuse_dummy_key(call, self.stop)
         self._count_live(call)
         self.gate.open()  # from here on the recorded order means nothing any more
         return Decision(fingerprint=fingerprint)
@@ -322,7 +309,7 @@ class Answerer:
     def _not_live(self, call: Call, why: str) -> ReplayStop:
         name = _policy_name(call)
         remedy = (
-            f"allow it with --tool {name}=live, or give --tool '{name}=stub:JSON'"
+            f"allow it with --tool {shlex.quote(name)}=live, or give --tool '{name}=stub:JSON'"
             if call.kind in ("tool", "http")
             else "use --after live"
         )
@@ -340,11 +327,22 @@ class Answerer:
         step = decision.ticket
         if isinstance(step, Step):
             try:
-                await self.gate.wait_async(point_of(step, point))
+                trio = None if step.status == "cancelled" else trio_running()
+                if trio is None:
+                    await self.gate.wait_async(point_of(step, point))
+                else:
+                    # There a cancellation waits for the next pause, and in the recording the
+                    # answer came without one.
+                    with trio.CancelScope(shield=True):
+                        await self.gate.wait_async(point_of(step, point))
             except BaseException:  # cancelled here, earlier than in the recording
                 self.gate.skip(points_of(step))
                 raise
             self.check()
+
+    def reached(self, decision: Decision, sequence: int) -> bool:
+        """Whether what a process writes may be seen. After the fork, always."""
+        return not isinstance(decision.ticket, Step) or self.gate.reached(sequence)
 
     async def hang(self, decision: Decision) -> None:
         """Wait to be cancelled. When everything has stood still for longer than the recorded step
@@ -385,17 +383,3 @@ class Answerer:
 
 def _policy_name(call: Call) -> str:
     return "http" if call.kind == "http" else call.name
-
-
-def _refuse_dummy_key(call: Call, answerer: Answerer) -> None:
-    """No request leaves with what stands in for a missing API key, or for one that was recorded."""
-    if call.request is None:
-        return
-    keys = [value for name, value in call.request.headers if name.lower() != "cookie"]
-    if any(word in place for place in (call.request.url, *keys) for word in (DUMMY_KEY, REDACTED)):
-        raise answerer.stop(
-            SetupStop(
-                "the live part needs an API key and the environment has none: set OPENAI_API_KEY, "
-                "ANTHROPIC_API_KEY or what your provider uses, and fork again"
-            )
-        )

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
-from tracer.capture import runtime
+from tracer.capture import children, runtime
 from tracer.capture.discovery.marking import MARK, marked, watched_as_defined
 from tracer.capture.environment import script_entry
 from tracer.capture.guard import report
@@ -43,6 +43,8 @@ def run_program(
     """
     if not as_module:
         _check_script(target)
+    children.leave()
+    children.install()
     entry = script_entry(target, args, as_module=as_module, whole=not per_agent)
     ending = _Ending()
     if per_agent:

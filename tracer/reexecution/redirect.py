@@ -13,7 +13,8 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tracer.capture.callsite import callsite
@@ -271,6 +272,37 @@ class Redirect:
             if os.path.exists(path + ending):
                 self.overlay.opened(path + ending, flags=flags)
         return there
+
+
+class HeldWrites:
+    """What a re-execution's program writes, kept from the world from now on."""
+
+    def __init__(self, instructions: Mapping[str, Any], refuse: Refuse) -> None:
+        database = instructions["database"]
+        exempt = [database + ending for ending in ("", "-wal", "-shm", "-journal")]
+        exempt += [os.path.dirname(instructions["outcome"]), *instructions.get("allow_writes", ())]
+        self.held: list[str] = []  # paths, once it is over
+        self._keep = instructions.get("keep_writes")
+        self._redirect: Redirect | None = Redirect(Overlay(exempt), refuse)
+        self._redirect.install()
+
+    def go_live(self) -> None:
+        """Behind the fork point."""
+        if self._redirect is not None:
+            self._redirect.go_live()
+
+    def release(self) -> None:
+        """The program is over: what it wrote is named, kept if so wished, and thrown away."""
+        if self._redirect is None:
+            return
+        redirect, self._redirect = self._redirect, None
+        redirect.remove()
+        self.held = redirect.overlay.written
+        try:
+            if self._keep:
+                redirect.overlay.keep(Path(self._keep))
+        finally:
+            redirect.overlay.discard()
 
 
 class _quiet:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tracer.capture.boundary import new_run_id
+from tracer.capture.runtime import JOINING
 from tracer.core.messages import Message
 from tracer.core.records import JSON, Run, Step
 from tracer.errors import EXIT_CANNOT, CannotReplayError, NotFoundError, UsageError
@@ -33,6 +34,7 @@ from tracer.reexecution.checks import (
 )
 from tracer.reexecution.heldstate import held_warnings
 from tracer.reexecution.policy import Policies
+from tracer.reexecution.process_checks import check_processes, process_warnings
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
@@ -136,6 +138,7 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
     entry = check_entry(run, spec.script, spec.function) if entry is None else entry
     check_captured(run, steps, step)
     check_answers(steps, step)
+    check_processes(steps, step)
     warnings: list[str] = []
     said = None
     if step is not None and spec.substitute is not None:
@@ -144,6 +147,7 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
         warnings += held_warnings(store, steps, step)
     warnings += _policy_warnings(spec, steps)
     warnings += served_warnings(steps, step)
+    warnings += process_warnings(steps, step, live=spec.after != "recorded")
     warnings += changed_source(entry)
     served = len(steps) if step is None else sum(s.start_seq < step.start_seq for s in steps)
     return Plan(
@@ -162,6 +166,7 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
 
 def _policy_warnings(spec: ReplaySpec, steps: list[Step]) -> list[str]:
     tools = {step.name for step in steps if step.kind == "tool"}
+    tools |= {name.split(" ", 1)[0] for name in tools if name.startswith("subprocess ")}
     unknown = [name for name in Policies(spec.tools).names if name not in tools and name != "http"]
     return [f"no tool named {name} ran in the recording" for name in unknown]
 
@@ -293,7 +298,7 @@ def _folder_of(plan: Plan) -> str | None:
 
 
 def _environment(plan: Plan) -> dict[str, str]:
-    environment = dict(os.environ)
+    environment = {key: value for key, value in os.environ.items() if key not in JOINING}
     seed = plan.entry.get("hashseed")
     if isinstance(seed, str):
         environment["PYTHONHASHSEED"] = seed
