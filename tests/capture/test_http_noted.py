@@ -128,20 +128,22 @@ def test_a_websocket_inside_a_tool_is_answered_with_the_tool(bench: Bench, echo:
         bench.replay(agent)
 
 
-def test_putrequest_by_hand_is_noted(bench: Bench, server: OddServer) -> None:
+def test_a_body_sent_by_hand_is_noted(bench: Bench, server: OddServer) -> None:
     @tracer.agent
     def agent() -> bytes:
         connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
-        connection.putrequest("GET", "/a")
+        connection.putrequest("PUT", "/a")
+        connection.putheader("content-length", "4")
         connection.endheaders()
+        connection.send(b"sent")
         try:
             return connection.getresponse().read()
         finally:
             connection.close()
 
-    assert b"/a" in agent()
+    assert b"sent" in agent()
     (warning,) = bench.run().warnings
-    assert warning.startswith(f"{NOT_CAPTURED}an exchange by http.client's putrequest")
+    assert warning.startswith(f"{NOT_CAPTURED}an exchange whose body http.client's `send` sent")
     with pytest.raises(CannotReplayError):
         bench.replay(agent)
 
