@@ -242,3 +242,37 @@ def test_a_stub_answers_a_request(bench: Bench, server: OddServer) -> None:
     forked = bench.fork(agent, said("other"), model_call=1, tools={"http": 'stub:{"paid": 1}'})
     assert forked.result == {"paid": 1}
     assert [asked.path for asked in server.asked if asked.path == "/pay"] == ["/pay"]
+
+
+def test_a_key_that_was_answered_from_the_recording_is_never_sent(
+    bench: Bench, server: OddServer
+) -> None:
+    def odd(exchange: Any) -> None:
+        if exchange.asked.path == "/token":
+            exchange.reply({"access_token": "very-secret-token-0123456789"})
+        else:
+            exchange.say("fine")
+
+    server.odd = odd
+
+    @tracer.agent
+    def agent() -> str:
+        form = {"grant_type": "client_credentials"}
+        given = requests.post(f"{server.url}/token", data=form, timeout=5).json()
+        head = {"authorization": f"Bearer {given['access_token']}"}
+        said_last = "x"
+        for _ in range(2):
+            body = {"model": "m", "messages": [{"role": "user", "content": said_last}]}
+            url = f"{server.url}/v1/chat/completions"
+            reply = requests.post(url, json=body, headers=head, timeout=5).json()
+            said_last = str(reply["choices"][0]["message"]["content"])
+        return said_last
+
+    assert agent() == "fine"
+    reached = server.count
+    assert bench.replay(agent).verdict() == (0, None)
+    run = bench.runs()[-1].id
+    forked = bench.fork(agent, said("else"), run=run, model_call=1)
+    code, message = forked.verdict()
+    assert code != 0 and message is not None and "does not hold it" in message
+    assert server.count == reached
