@@ -19,8 +19,10 @@ from tests.support.agents import Bench, said
 from tests.support.processes import unpacked
 from tests.support.replies import odd_server
 from tests.support.servers import OddServer
+from tracer.capture.http.telemetry import is_telemetry
 from tracer.core.records import NOT_CAPTURED
 from tracer.errors import CannotReplayError
+from tracer.providers.base import HttpRequest
 
 
 @pytest.fixture
@@ -276,3 +278,22 @@ def test_a_key_that_was_answered_from_the_recording_is_never_sent(
     code, message = forked.verdict()
     assert code != 0 and message is not None and "key" in message
     assert server.count == reached
+
+
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [
+        ("https://us.i.posthog.com/batch/", True),
+        ("https://us.posthog.com/api/projects/1/query/", False),
+        ("https://api.smith.langchain.com/runs/multipart", True),
+        ("https://api.smith.langchain.com/commits/team/prompt/latest", False),
+        ("https://agents.example/threads/1/runs", False),
+        ("https://agents.example/runs", False),
+        ("https://o1.ingest.sentry.io/api/77/envelope/", True),
+        ("https://analytics.example/report", False),
+        ("http://127.0.0.1:8126/v0.5/traces", True),
+    ],
+)
+def test_only_what_is_known_to_be_telemetry_is_left_out(url: str, is_one: bool) -> None:
+    assert is_telemetry(HttpRequest("POST", url, (), b"{}")) == is_one
+    assert not is_telemetry(HttpRequest("GET", url, (), b""))
