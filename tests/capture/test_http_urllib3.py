@@ -140,6 +140,14 @@ def remote_procedure(url: str) -> Any:
     return proxy.add(2, 3)
 
 
+def proxied(target: str, proxy: str | None = None) -> Ask:
+    def ask(url: str) -> Any:
+        proxies = {"http": proxy or url, "https": proxy or url}
+        return requests.get(target, proxies=proxies, timeout=5).text
+
+    return ask
+
+
 class Pipe(io.RawIOBase):
     """Readable once, as a pipe is."""
 
@@ -175,6 +183,10 @@ ASKED: dict[str, tuple[Ask, int]] = {
     "timeout": (lambda url: requests.get(f"{url}/slow", timeout=0.2), 1),
     "refused": (lambda url: requests.get("http://127.0.0.1:9/x", timeout=5), 1),
     "missing": (failing, 1),
+    "proxy": (proxied("http://shop.example/a"), 1),
+    "proxy refused": (proxied("http://shop.example/a", "http://127.0.0.1:9"), 1),
+    "tunnel not opened": (proxied("https://shop.example/a"), 1),
+    "tunnel refused": (proxied("https://shop.example/a", "http://127.0.0.1:9"), 1),
     "redirect": (history, 2),
     "cookies": (in_session, 2),
     "lines": (streamed(lambda reply: list(reply.iter_lines())), 1),
