@@ -1,5 +1,6 @@
 """Failures of aiohttp as data, and as its own exceptions again."""
 
+import copy
 import re
 from typing import Any
 
@@ -69,7 +70,12 @@ def _place_of(request: Any, failure: dict[str, Any]) -> Any:
     found = _PLACE.match(str(failure["message"]))
     if found is None or (found["host"], int(found["port"])) == (key.host, key.port):
         return key
-    return key._replace(host=found["host"], port=int(found["port"]))
+    if hasattr(key, "_replace"):
+        return key._replace(host=found["host"], port=int(found["port"]))
+    made = copy.copy(key)  # before 3.11 a frozen class
+    object.__setattr__(made, "host", found["host"])
+    object.__setattr__(made, "port", int(found["port"]))
+    return made
 
 
 def _by_kind(library: Any, request: Any, failure: dict[str, Any]) -> BaseException:
