@@ -57,6 +57,16 @@ async def refused(session: aiohttp.ClientSession, url: str) -> Any:
         return await reply.text()
 
 
+async def proxied(session: aiohttp.ClientSession, url: str) -> Any:
+    async with session.get("http://shop.example/a", proxy=url) as reply:
+        return await reply.json()
+
+
+async def proxy_refused(session: aiohttp.ClientSession, url: str) -> Any:
+    async with session.get("http://shop.example/a", proxy="http://127.0.0.1:9") as reply:
+        return await reply.text()
+
+
 async def status_alone(session: aiohttp.ClientSession, url: str) -> Any:
     reply = await session.get(f"{url}/a")
     reply.release()
@@ -158,6 +168,8 @@ ASKED: dict[str, tuple[Ask, int]] = {
     "timeout of silence": (get("/slow", timeout=SILENT), 1),
     "refused": (refused, 1),
     "missing": (get("/missing", raise_for_status=True), 1),
+    "proxy": (proxied, 1),
+    "proxy refused": (proxy_refused, 1),
     "redirect": (history, 2),
     "cookies": (cookies, 2),
     "any": (streamed(lambda reply: reply.content.iter_any()), 1),

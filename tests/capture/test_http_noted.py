@@ -19,8 +19,10 @@ from tests.support.agents import Bench, said
 from tests.support.processes import unpacked
 from tests.support.replies import odd_server
 from tests.support.servers import OddServer
+from tracer.capture.http.telemetry import is_telemetry
 from tracer.core.records import NOT_CAPTURED
 from tracer.errors import CannotReplayError
+from tracer.providers.base import HttpRequest
 
 
 @pytest.fixture
@@ -128,20 +130,22 @@ def test_a_websocket_inside_a_tool_is_answered_with_the_tool(bench: Bench, echo:
         bench.replay(agent)
 
 
-def test_putrequest_by_hand_is_noted(bench: Bench, server: OddServer) -> None:
+def test_a_body_sent_by_hand_is_noted(bench: Bench, server: OddServer) -> None:
     @tracer.agent
     def agent() -> bytes:
         connection = http.client.HTTPConnection(server.url.removeprefix("http://"))
-        connection.putrequest("GET", "/a")
+        connection.putrequest("PUT", "/a")
+        connection.putheader("content-length", "4")
         connection.endheaders()
+        connection.send(b"sent")
         try:
             return connection.getresponse().read()
         finally:
             connection.close()
 
-    assert b"/a" in agent()
+    assert b"sent" in agent()
     (warning,) = bench.run().warnings
-    assert warning.startswith(f"{NOT_CAPTURED}an exchange by http.client's putrequest")
+    assert warning.startswith(f"{NOT_CAPTURED}an exchange whose body http.client's `send` sent")
     with pytest.raises(CannotReplayError):
         bench.replay(agent)
 
@@ -240,3 +244,56 @@ def test_a_stub_answers_a_request(bench: Bench, server: OddServer) -> None:
     forked = bench.fork(agent, said("other"), model_call=1, tools={"http": 'stub:{"paid": 1}'})
     assert forked.result == {"paid": 1}
     assert [asked.path for asked in server.asked if asked.path == "/pay"] == ["/pay"]
+
+
+def test_a_key_that_was_answered_from_the_recording_is_never_sent(
+    bench: Bench, server: OddServer
+) -> None:
+    def odd(exchange: Any) -> None:
+        if exchange.asked.path == "/token":
+            exchange.reply({"access_token": "very-secret-token-0123456789"})
+        else:
+            exchange.say("fine")
+
+    server.odd = odd
+
+    @tracer.agent
+    def agent() -> str:
+        form = {"grant_type": "client_credentials"}
+        given = requests.post(f"{server.url}/token", data=form, timeout=5).json()
+        head = {"authorization": f"Bearer {given['access_token']}"}
+        said_last = "x"
+        for _ in range(2):
+            body = {"model": "m", "messages": [{"role": "user", "content": said_last}]}
+            url = f"{server.url}/v1/chat/completions"
+            reply = requests.post(url, json=body, headers=head, timeout=5).json()
+            said_last = str(reply["choices"][0]["message"]["content"])
+        return said_last
+
+    assert agent() == "fine"
+    reached = server.count
+    assert bench.replay(agent).verdict() == (0, None)
+    run = bench.runs()[-1].id
+    forked = bench.fork(agent, said("else"), run=run, model_call=1)
+    code, message = forked.verdict()
+    assert code != 0 and message is not None and "key" in message
+    assert server.count == reached
+
+
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [
+        ("https://us.i.posthog.com/batch/", True),
+        ("https://us.posthog.com/api/projects/1/query/", False),
+        ("https://api.smith.langchain.com/runs/multipart", True),
+        ("https://api.smith.langchain.com/commits/team/prompt/latest", False),
+        ("https://agents.example/threads/1/runs", False),
+        ("https://agents.example/runs", False),
+        ("https://o1.ingest.sentry.io/api/77/envelope/", True),
+        ("https://analytics.example/report", False),
+        ("http://127.0.0.1:8126/v0.5/traces", True),
+    ],
+)
+def test_only_what_is_known_to_be_telemetry_is_left_out(url: str, is_one: bool) -> None:
+    assert is_telemetry(HttpRequest("POST", url, (), b"{}")) == is_one
+    assert not is_telemetry(HttpRequest("GET", url, (), b""))

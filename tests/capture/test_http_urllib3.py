@@ -6,6 +6,7 @@ import io
 import json
 import threading
 import urllib.request
+import xmlrpc.client
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,32 @@ def from_buffer(url: str) -> Any:
     return send(data=io.BytesIO(b"buffered"))(url)
 
 
+def put_together(url: str) -> Any:
+    found = []
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=5)
+    for method, body in (("GET", None), ("POST", b"sent")):
+        connection.putrequest(method, "/a")
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        found.append(connection.getresponse().read())
+    connection.close()
+    return found
+
+
+def remote_procedure(url: str) -> Any:
+    proxy: Any = xmlrpc.client.ServerProxy(f"{url}/rpc")
+    return proxy.add(2, 3)
+
+
+def proxied(target: str, proxy: str | None = None) -> Ask:
+    def ask(url: str) -> Any:
+        proxies = {"http": proxy or url, "https": proxy or url}
+        return requests.get(target, proxies=proxies, timeout=5).text
+
+    return ask
+
+
 class Pipe(io.RawIOBase):
     """Readable once, as a pipe is."""
 
@@ -156,6 +183,10 @@ ASKED: dict[str, tuple[Ask, int]] = {
     "timeout": (lambda url: requests.get(f"{url}/slow", timeout=0.2), 1),
     "refused": (lambda url: requests.get("http://127.0.0.1:9/x", timeout=5), 1),
     "missing": (failing, 1),
+    "proxy": (proxied("http://shop.example/a"), 1),
+    "proxy refused": (proxied("http://shop.example/a", "http://127.0.0.1:9"), 1),
+    "tunnel not opened": (proxied("https://shop.example/a"), 1),
+    "tunnel refused": (proxied("https://shop.example/a", "http://127.0.0.1:9"), 1),
     "redirect": (history, 2),
     "cookies": (in_session, 2),
     "lines": (streamed(lambda reply: list(reply.iter_lines())), 1),
@@ -194,6 +225,8 @@ ASKED: dict[str, tuple[Ask, int]] = {
     "connection cut by 400": (plain("GET", "/cut-length", read=lambda r: r.read(400)), 1),
     "connection reset": (plain("GET", "/reset"), 1),
     "connection refused": (lambda url: plain("GET", "/")("http://127.0.0.1:9"), 1),
+    "connection by hand": (put_together, 2),
+    "remote procedure": (remote_procedure, 1),
     "url": (opened("/a"), 1),
     "url data": (opened("/a", data=b"sent"), 1),
     "url redirect": (opened("/old"), 2),

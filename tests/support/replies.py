@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+import xmlrpc.client
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,6 +111,12 @@ def _stuck(exchange: Exchange) -> None:
     exchange.finish()
 
 
+def _procedure(exchange: Exchange) -> None:
+    given, _ = xmlrpc.client.loads(exchange.asked.body)
+    reply = xmlrpc.client.dumps((sum(map(int, map(str, given))),), methodresponse=True)
+    exchange.reply(reply.encode(), 200, {"content-type": "text/xml"})
+
+
 def _slow(exchange: Exchange) -> None:
     time.sleep(0.8)
     exchange.reply({})
@@ -127,6 +134,7 @@ _REPLIES: dict[str, Any] = {
     "until_close": _until_close,
     "own_reason": _own_reason,
     "slow": _slow,
+    "rpc": _procedure,
     "stuck": _stuck,
     "empty": lambda exchange: exchange.begin(204, {"x-empty": "yes"}, 0),
     "old": lambda exchange: exchange.reply({"at": "old"}, 302, {"location": "/new"}),

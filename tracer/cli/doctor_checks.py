@@ -23,7 +23,7 @@ _EVERY = "every request of every client, replayed in its own classes"
 _URLLIB3 = "every request, through urllib3"
 _NOTED = "not recorded: a run that uses it says so, and is not replayed past it"
 
-_STANDARD = "every request, also of urllib.request; `putrequest` by hand is only noted"
+_STANDARD = "every request, also of urllib.request"
 OLDEST = {"urllib3": (1, 26), "aiohttp": (3, 9), "httpx": (0, 27)}
 
 # Distribution -> sort, captured, why. Tests hold it against what capture really patches.

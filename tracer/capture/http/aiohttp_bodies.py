@@ -10,7 +10,6 @@ from typing import Any
 from tracer.capture.boundary import HttpAnswer
 from tracer.capture.http.bodies import Given, Heard
 from tracer.capture.http.exchange import reason_of, served_headers
-from tracer.capture.http.failures import expected_more
 
 _READING = ("read", "readany", "readchunk", "readexactly", "readuntil", "readline")
 
@@ -174,9 +173,7 @@ class ServedBody:
     def _framed(self, chunk: bytes) -> bytes:
         if not self._chunked:
             return chunk
-        failure = self.given.ending()
-        more = 0 if failure is None else expected_more(failure)
-        return f"{len(chunk) + more:x}\r\n".encode() + chunk + (b"" if more else b"\r\n")
+        return f"{len(chunk):x}\r\n".encode() + chunk + b"\r\n"
 
     async def _end(self) -> None:
         failure = await self.given.finish_async()

@@ -1,11 +1,21 @@
 """Failures of aiohttp as data, and as its own exceptions again."""
 
+import copy
+import re
 from typing import Any
 
 from tracer.capture.http.exchange import failure_of
-from tracer.capture.http.failures import REFUSED, RESET, kind_of, last_name, recorded_error
+from tracer.capture.http.failures import (
+    REFUSED,
+    RESET,
+    kind_of,
+    last_name,
+    recorded_error,
+    tls_error,
+)
 from tracer.core.records import JSON
 
+_PLACE = re.compile(r"Cannot connect to host (?P<host>.+?):(?P<port>\d+) ssl:")
 _SILENT = "Timeout on reading data from socket"
 
 
@@ -16,6 +26,9 @@ def failure_of_aiohttp(error: BaseException) -> dict[str, JSON]:
         value = getattr(error, name, None)
         if isinstance(value, int | str):
             failure[name] = value
+    unverified = getattr(error, "certificate_error", None)
+    if isinstance(unverified, BaseException) and unverified.args:
+        failure["strerror"] = str(unverified.args[-1])
     if "status" in failure:
         failure["reason"] = str(getattr(error, "message", ""))
     return failure
@@ -23,20 +36,46 @@ def failure_of_aiohttp(error: BaseException) -> dict[str, JSON]:
 
 def make_error(library: Any, request: Any, failure: dict[str, Any]) -> BaseException:
     """The exception for a failure of a request; `library` is aiohttp."""
-    cls = getattr(library, last_name(failure), None)
-    ours = isinstance(cls, type) and str(failure["type"]).startswith("aiohttp.")
-    try:
-        if ours and issubclass(cls, library.ClientConnectorError):  # type: ignore[arg-type]
-            cause = OSError(failure.get("errno"), failure.get("strerror"))
-            return cls(request.connection_key, cause)  # type: ignore[misc, no-any-return]
-        if ours and issubclass(cls, library.ClientResponseError):  # type: ignore[arg-type]
-            about = {"status": failure.get("status"), "message": failure.get("reason", "")}
-            return cls(request.request_info, (), **about)  # type: ignore[misc, no-any-return]
-    except Exception:  # made by another version: what it means must do
-        return _by_kind(library, request, failure)
+    ours = str(failure["type"]).startswith("aiohttp.")
+    cls: Any = getattr(library, last_name(failure), None) if ours else None
+    if isinstance(cls, type):
+        try:
+            made = _own(library, cls, request, failure)
+        except Exception:  # recorded with another version: what it means must do
+            return _by_kind(library, request, failure)
+        if made is not None:
+            return made
     known = ours or "." not in str(failure["type"])
     error = recorded_error(failure) if known else None
     return error if error is not None else _by_kind(library, request, failure)
+
+
+def _own(library: Any, cls: Any, request: Any, failure: dict[str, Any]) -> BaseException | None:
+    """One of the classes that are made from more than a text; None for the others."""
+    made: BaseException | None = None
+    if issubclass(cls, library.ClientConnectorCertificateError):
+        made = cls(request.connection_key, tls_error(str(failure.get("strerror"))))
+    elif issubclass(cls, library.ClientConnectorError):
+        cause = OSError(failure.get("errno"), failure.get("strerror"))
+        made = cls(_place_of(request, failure), cause)
+    elif issubclass(cls, library.ClientResponseError):
+        about = {"status": failure.get("status"), "message": failure.get("reason", "")}
+        made = cls(request.request_info, (), **about)
+    return made
+
+
+def _place_of(request: Any, failure: dict[str, Any]) -> Any:
+    """Where no connection could be made: to the request's host, or to a proxy."""
+    key = request.connection_key
+    found = _PLACE.match(str(failure["message"]))
+    if found is None or (found["host"], int(found["port"])) == (key.host, key.port):
+        return key
+    if hasattr(key, "_replace"):
+        return key._replace(host=found["host"], port=int(found["port"]))
+    made = copy.copy(key)  # before 3.11 a frozen class
+    object.__setattr__(made, "host", found["host"])
+    object.__setattr__(made, "port", int(found["port"]))
+    return made
 
 
 def _by_kind(library: Any, request: Any, failure: dict[str, Any]) -> BaseException:

@@ -2,7 +2,7 @@
 
 `request` opens the exchange of a program that uses http.client or urllib.request; urllib3 opens
 its own and leaves it on the connection. Both end in `getresponse`, where the response's file is
-replaced. `putrequest` by hand is not captured: the run says so.
+replaced. A body sent by hand, with `send`, is not captured: the run says so.
 """
 
 import functools
@@ -102,22 +102,61 @@ def _patch_request(connection: Any) -> None:
             original(self, method, url, body, headers, **more)
             return
         content, body = snapshot(body)
-        host, port = self.host, self.port
-        scheme = "https" if self.default_port == _PORTS["https"] else "http"
-        if getattr(self, "_tunnel_host", None):
-            host, port = self._tunnel_host, self._tunnel_port
-        asked = make_request(method, scheme, host, port, url, headers, content)
-        step = open_step(asked)
-        if step is None:
-            with Passing():
-                original(self, method, url, body, headers, **more)
-            return
-        exchange = _PlainExchange(step)
-        exchange.request(
-            self, functools.partial(original, self, method, url, body, headers, **more)
+        _ask(
+            self,
+            (method, url, headers, content),
+            functools.partial(original, self, method, url, body, headers, **more),
         )
 
     connection.request = request
+
+
+def _patch_endheaders(connection: Any) -> None:
+    original = connection.endheaders
+
+    @functools.wraps(original)
+    def endheaders(self: Any, message_body: Any = None, **more: Any) -> None:
+        """Of a request put together by hand: with `putrequest`, as xmlrpc.client does it."""
+        if _REQUESTING in vars(self) or not self._buffer or not is_watched():
+            original(self, message_body, **more)
+            return
+        method, url, headers = _head(self._buffer)
+        if message_body is None and _has_body(headers):
+            not_captured("an exchange whose body http.client's `send` sent by hand", self.host)
+            original(self, **more)
+            return
+        content, body = snapshot(message_body)
+        asked = (method, url, headers, content)
+        _ask(self, asked, functools.partial(original, self, body, **more))
+
+    connection.endheaders = endheaders
+
+
+def _head(lines: list[bytes]) -> tuple[str, str, list[tuple[str, str]]]:
+    """Method, target and headers of a request that is about to be sent."""
+    method, url = [*lines[0].decode("latin-1").split(" "), "", ""][:2]
+    pairs = (line.decode("latin-1").partition(":") for line in lines[1:])
+    return method, url, [(name, value.strip()) for name, _, value in pairs]
+
+
+def _has_body(headers: list[tuple[str, str]]) -> bool:
+    found = {name.lower(): value for name, value in headers}
+    return "transfer-encoding" in found or found.get("content-length", "0") != "0"
+
+
+def _ask(connection: Any, asked: tuple[str, str, Any, bytes], send: Any) -> None:
+    """Send a request as an exchange, or have it answered."""
+    method, url, headers, content = asked
+    host, port = connection.host, connection.port
+    scheme = "https" if connection.default_port == _PORTS["https"] else "http"
+    if getattr(connection, "_tunnel_host", None):
+        host, port = connection._tunnel_host, connection._tunnel_port
+    step = open_step(make_request(method, scheme, host, port, url, headers, content))
+    if step is None:
+        with Passing():
+            send()
+        return
+    _PlainExchange(step).request(connection, send)
 
 
 class _PlainExchange(WireExchange):
@@ -183,15 +222,3 @@ def _patch_getresponse(connection: Any) -> None:
         return exchange.response(self, functools.partial(original, self))
 
     connection.getresponse = getresponse
-
-
-def _patch_endheaders(connection: Any) -> None:
-    original = connection.endheaders
-
-    @functools.wraps(original)
-    def endheaders(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if _REQUESTING not in vars(self) and is_watched():
-            not_captured("an exchange by http.client's putrequest", self.host)
-        return original(self, *args, **kwargs)
-
-    connection.endheaders = endheaders

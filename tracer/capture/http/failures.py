@@ -76,6 +76,8 @@ def expected_more(failure: dict[str, Any]) -> int:
 def recorded_error(failure: dict[str, Any]) -> BaseException | None:
     """The recorded exception, where its class is loaded; OSErrors with their number."""
     message = str(failure["message"])
+    if str(failure["type"]).startswith("ssl."):
+        return tls_error(message)
     made = make_exception(ErrorInfo(str(failure["type"]), message))
     if isinstance(made, ReplayedError):
         return None
@@ -86,6 +88,14 @@ def recorded_error(failure: dict[str, Any]) -> BaseException | None:
         except Exception:  # a class of its own kind: its text must do
             return made
     return made
+
+
+def tls_error(message: str) -> OSError:
+    """What the ssl module raises; of its classes the two that clients tell apart."""
+    import ssl  # a heavy module, only needed where TLS failed
+
+    unverified = "CERTIFICATE_VERIFY_FAILED" in message
+    return (ssl.SSLCertVerificationError if unverified else ssl.SSLError)(1, message)
 
 
 def socket_error(failure: dict[str, Any]) -> BaseException:

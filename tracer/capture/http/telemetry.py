@@ -17,8 +17,8 @@ _PATHS = re.compile(
     r"|otel/v1/traces)|/v0\.\d/(traces|stats)|/api/\d+/(envelope|store)/|/otel/v1/traces"
 )
 _OTLP = re.compile(r".*/v1/(traces|metrics|logs)")
-_HOSTS = re.compile(
-    r"(telemetry|analytics)\..+|.*\.i\.posthog\.com|app\.posthog\.com|api\.segment\.io"
+_COUNTS = re.compile(
+    r"(us|eu)\.i\.posthog\.com/(batch|capture|i/v0/e)/?|api\.segment\.io/v1/batch/?"
 )
 _LANGSMITH = re.compile(r"(.*\.)?smith\.langchain\.com")
 
@@ -29,7 +29,7 @@ def is_telemetry(asked: HttpRequest) -> bool:
         return False
     parts = urlsplit(asked.url)
     host, path = parts.hostname or "", parts.path
-    if _HOSTS.fullmatch(host):
+    if _COUNTS.fullmatch(host + path):
         return True
     if _OTLP.fullmatch(path):
         return _type_of(asked).startswith("application/x-protobuf") or b'"resource' in asked.body

@@ -15,7 +15,7 @@ from tracer.capture.http.bodies import Heard
 from tracer.capture.http.connections import UNDER_WAY, WireExchange, make_request
 from tracer.capture.http.detected import mark, not_captured
 from tracer.capture.http.exchange import Passing, Sending, failure_of, is_watched, open_step
-from tracer.capture.http.failures import recorded_error, socket_error
+from tracer.capture.http.failures import recorded_error, socket_error, tls_error
 from tracer.capture.http.uploads import snapshot
 
 _PROXY = "_tracer_proxy"  # on a connection: the tunnel through its proxy is still to be made
@@ -141,6 +141,8 @@ class _Attempt(WireExchange):
         error = None
         if str(failure["type"]).startswith("urllib3."):
             error = recorded_error(failure)
+            if error is not None and type(error).__name__ == "SSLError":
+                error = type(error)(tls_error(str(failure["message"])))  # it wraps the ssl module's
             for name, value in (("pool", pool), ("conn", connection), ("url", None)):
                 if error is not None and name not in vars(error):
                     vars(error)[name] = value
