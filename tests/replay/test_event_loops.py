@@ -196,20 +196,18 @@ async def nurseries() -> Any:
 
 
 async def callbacks() -> Any:
-    """They go off in another order than they were made, and ask the same."""
+    """They go off in an order of their own at every execution, and start tasks that ask the same;
+    and one that asks by itself."""
     loop = asyncio.get_running_loop()
-    answers: list[Any] = [None] * 4
-    done = [loop.create_future() for _ in answers]
+    made = [loop.create_future() for _ in range(5)]
 
     def call(n: int) -> None:
-        answers[n] = ask("same")
-        done[n].set_result(None)
+        made[n].set_result(loop.create_task(ask_later("same")))
 
-    for n, pause in enumerate((0.03, 0.01, 0.02, 0.0)):
-        loop.call_later(pause, call, n)
-    loop.call_at(loop.time(), lambda: None)
-    await asyncio.gather(*done)
-    return answers
+    for n, pause in enumerate(random.sample(range(4), 4)):
+        loop.call_later(0.005 * pause, call, n)
+    loop.call_at(loop.time() + 0.3, lambda: made[4].set_result(ask("same")))
+    return [await (await future) if n < 4 else await future for n, future in enumerate(made)]
 
 
 async def executors() -> Any:

@@ -59,10 +59,12 @@ class Invitation:
 def invite(scope: scopes.Scope) -> Invitation | None:
     """An invitation to a scope; None where no other process can join (a re-execution)."""
     run = scope.run
-    numbers = run.numbers.share() if run.handler is None else None
+    recorder: Any = run.recorder
+    if run.handler is not None or recorder.queue.failure is not None:
+        return None
+    numbers = run.numbers.share()
     if numbers is None:
         return None
-    recorder: Any = run.recorder
     return Invitation(run.id, scope.path, scope.step_id, numbers, str(recorder.queue.path))
 
 

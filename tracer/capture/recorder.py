@@ -26,7 +26,9 @@ from tracer.capture.readings import (
 from tracer.capture.toolcalls import ToolCalls
 from tracer.core.chain import BodySplitter, SplitBody
 from tracer.core.records import JSON, Usage
+from tracer.errors import NotFoundError
 from tracer.providers.pricing import price
+from tracer.store.failures import StoreLocked
 from tracer.store.writer import WriteQueue
 from tracer.store.writes import (
     Conversation,
@@ -170,6 +172,11 @@ class StoreRecorder:
         except MissingBase:
             self._splitter.forget()
             writer.start_step(job.made_again())
+        except NotFoundError:
+            if not step.run.in_child:
+                raise
+            # The process that started the run has not got to write it yet: try again later.
+            raise StoreLocked("the start of the run is not written") from None
         if step.run.is_program and step.run.outermost[:1] == [step]:
             # A program's own input is its argv; what its agent was asked says more in a list.
             reading = self._readings[step.run.id, step.n]
