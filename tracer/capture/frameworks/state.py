@@ -6,6 +6,7 @@ changed is named with the step, as other changes of memory are.
 """
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 from tracer.capture.values import encode_whole
@@ -17,15 +18,15 @@ class State:
     """The attributes, or the keys, of some objects, by a name for each."""
 
     def __init__(self, **objects: Any) -> None:
-        self._places = {name: (obj, _slots_of(obj)) for name, obj in objects.items()}
-        self._before = {name: _marks(slots) for name, (_, slots) in self._places.items()}
+        self._objects = objects
+        self._before = {name: _marks(_slots_of(_now(obj))) for name, obj in objects.items()}
 
     def kept(self) -> tuple[dict[str, dict[str, Any]], list[str]]:
         """What is different now and can be put back, and the places of what can't."""
         found: dict[str, dict[str, Any]] = {}
         lost: list[str] = []
-        for name, (obj, _) in self._places.items():
-            slots = _slots_of(obj)
+        for name, obj in self._objects.items():
+            slots = _slots_of(_now(obj))
             for slot, (mark, exact) in _marks(slots).items():
                 if self._before[name].get(slot) == (mark, exact):
                     continue
@@ -38,9 +39,20 @@ class State:
     def restore(self, kept: Any) -> None:
         """Put back what another process kept; what doesn't fit is left."""
         for name, slots in kept.items():
-            if name in self._places:
+            if name in self._objects:
                 for slot, value in slots.items():
-                    _put(self._places[name][0], slot, value)
+                    _put(_now(self._objects[name]), slot, value)
+
+
+class Changing:
+    """An object that is replaced when it changes: where to look for it."""
+
+    def __init__(self, look: Callable[[], Any]) -> None:
+        self.look = look
+
+
+def _now(obj: Any) -> Any:
+    return obj.look() if isinstance(obj, Changing) else obj
 
 
 def _slots_of(obj: Any) -> dict[str, Any]:
