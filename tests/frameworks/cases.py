@@ -132,7 +132,7 @@ CASES = (
     Case(
         "mini-swe-agent",
         "mini_swe_agent.py",
-        ("mini-swe-agent",),
+        ("mini-swe-agent", "mcp"),  # LiteLLM asks for mcp and doesn't say so
         ("mini-swe-agent", "litellm"),
         ("DefaultAgent",),
         "mini",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.frameworks import harness
-from tests.frameworks.cases import CASES, ENVIRONMENTS, LIGHT, Case
+from tests.frameworks.cases import CASES, ENVIRONMENTS, Case
 
 ROOT = Path(__file__).parents[2]
 PLACE = ROOT / ".matrix"
@@ -94,7 +94,7 @@ def main(words: list[str]) -> int:
     return 1 if failed else 0
 
 
-__all__ = ["LIGHT", "main", "play", "python_of", "table"]
+__all__ = ["main", "play", "python_of", "table"]
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

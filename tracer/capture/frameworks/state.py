@@ -6,11 +6,13 @@ changed is named with the step, as other changes of memory are.
 """
 
 import itertools
+import re
 from collections.abc import Callable
 from typing import Any
 
 from tracer.capture.values import encode_whole
 
+_ADDRESS = re.compile(rb"0x[0-9a-f]+")
 _MOST = 50  # attributes or keys of one object
 
 
@@ -65,7 +67,9 @@ def _marks(slots: dict[str, Any]) -> dict[str, tuple[Any, bool]]:
     marks: dict[str, tuple[Any, bool]] = {}
     for name, value in slots.items():
         made = encode_whole(value)
-        marks[name] = (made.data, True) if made.fidelity == "exact" else (id(value), False)
+        exact = made.fidelity == "exact"
+        # A copy of an object is no change, and its text may tell where in memory it is.
+        marks[name] = (made.data if exact else _ADDRESS.sub(b"", made.data), exact)
     return marks
 
 
