@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from tests.frameworks.planner import COMMANDS
 
-_TOOLS = (
+Wanted = tuple[str, dict[str, object], object]  # name, arguments, result (None: any)
+
+_TOOLS: tuple[Wanted, ...] = (
     ("get_weather", {"city": "Berlin"}, "sunny in Berlin"),
     ("get_weather", {"city": "Paris"}, "sunny in Paris"),
     ("book_table", {"city": "Berlin", "people": 2}, {"ref": "T-7", "city": "Berlin", "people": 2}),
     ("cancel_table", {"ref": "T-7"}, None),
 )
-_SHELL = tuple(("bash", {"command": command}, None) for command in COMMANDS)
-TOOL_CALL = ("get_weather", {"city": "Oslo"}, "sunny in Oslo")
-COMMAND = ("bash", {"command": "echo sunny in Oslo"}, None)
+_SHELL: tuple[Wanted, ...] = tuple(("bash", {"command": command}, None) for command in COMMANDS)
+TOOL_CALL: Wanted = ("get_weather", {"city": "Oslo"}, "sunny in Oslo")
+COMMAND: Wanted = ("bash", {"command": "echo sunny in Oslo"}, None)
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,8 @@ class Case:
     distributions: tuple[str, ...]
     agents: tuple[str, ...]
     environment: str
-    tools: tuple[tuple[str, dict[str, object], object], ...] = _TOOLS
-    tool_call: tuple[str, dict[str, object], object] = TOOL_CALL
+    tools: tuple[Wanted, ...] = _TOOLS
+    tool_call: Wanted = TOOL_CALL
     asks_in_text: bool = False
     text_ends: bool = True
     raises: bool = True

@@ -110,7 +110,7 @@ def _next(conversation: Conversation) -> Call | None:
     """One call at a time, for formats that know no more."""
     for wishes in _evening({name: name for name in _EVENING}):
         for wish in wishes:
-            if wish.sign not in _results(conversation):
+            if wish.sign is None or wish.sign not in _results(conversation):
                 return wish.call
     return None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from tracer.capture import config
+from tracer.cli import doctor_seams
 from tracer.cli.ui import GROUP
 from tracer.core.records import JSON
 from tracer.errors import StoreError
@@ -41,16 +42,6 @@ KNOWN: dict[str, tuple[Sort, bool, str]] = {
     "together": ("sdk", False, _NOT_YET),
     "boto3": ("sdk", False, _NOT_YET),
     "litellm": ("framework", True, _BELOW),
-    "langchain-core": ("framework", True, _BELOW),
-    "langgraph": ("framework", True, _BELOW),
-    "llama-index-core": ("framework", True, _BELOW),
-    "openai-agents": ("framework", True, _BELOW),
-    "pydantic-ai-slim": ("framework", True, _BELOW),
-    "crewai": ("framework", True, _BELOW),
-    "smolagents": ("framework", True, _BELOW),
-    "dspy": ("framework", True, _BELOW),
-    "autogen-core": ("framework", True, _BELOW),
-    "mcp": ("framework", False, "its tool calls are not recorded yet: decorate what calls them"),
 }
 
 
@@ -108,6 +99,10 @@ def examine(database: Path) -> Report:
     packages = tuple(
         Package(name, found, *KNOWN[name])
         for name in KNOWN
+        if (found := installed(name)) is not None
+    ) + tuple(
+        Package(name, found, "framework", *doctor_seams.watched(name))
+        for name in doctor_seams.NAMES
         if (found := installed(name)) is not None
     )
     return Report(packages, database, size, runs, tuple(problems + _surroundings()))
