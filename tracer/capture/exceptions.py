@@ -11,6 +11,7 @@ import traceback
 from typing import Any
 
 from tracer.capture.rebuild import build
+from tracer.capture.tracebacks import frames_of
 from tracer.capture.values import decode, encode
 from tracer.core.records import JSON, ErrorInfo
 from tracer.errors import ReplayedError
@@ -57,6 +58,12 @@ def error_info(error: BaseException) -> ErrorInfo:
     except Exception:
         text = ""
     return ErrorInfo(name, message, text[-_MAX_TRACEBACK:])
+
+
+def error_frames(error: BaseException) -> dict[str, JSON]:
+    """Where it was raised, for a step's detail: `{"frames": [...]}` or nothing."""
+    frames = frames_of(error, _OWN)
+    return {"frames": frames} if frames else {}
 
 
 def error_state(error: BaseException) -> dict[str, JSON]:
