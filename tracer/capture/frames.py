@@ -20,12 +20,19 @@ from tracer.capture.boundary import (
 )
 from tracer.capture.callsite import callsite
 from tracer.capture.conversation import Snapshots
-from tracer.capture.exceptions import error_info, error_state, is_cancel, make_exception
+from tracer.capture.exceptions import (
+    error_frames,
+    error_info,
+    error_state,
+    is_cancel,
+    make_exception,
+)
 from tracer.capture.functions import Parameters, fidelity_of
 from tracer.capture.guard import report
 from tracer.capture.memory import Watch, altered, changed
 from tracer.capture.rebuild import rebuild, return_annotation
 from tracer.capture.samecall import announced_detail, is_same_call
+from tracer.capture.tracebacks import raise_with
 from tracer.capture.values import Encoded, decode, encode_whole
 from tracer.capture.yields import Items, Playback
 from tracer.core.records import JSON, Effect, ErrorInfo, StepKind
@@ -140,7 +147,7 @@ class Frame:
     def fail(self, error: BaseException, items: Items | None = None, **how: Any) -> None:
         """The function raised; of a generator, after these items."""
         try:
-            what: dict[str, Any] = {"detail": error_state(error) | how}
+            what: dict[str, Any] = {"detail": error_state(error) | error_frames(error) | how}
             if items is not None:
                 made, detail = items.ended()
                 fidelity = fidelity_of(made, self.spec.hint)
@@ -201,7 +208,8 @@ class Frame:
         if isinstance(given, ErrorAnswer):
             self._restore(given.detail)
             self.step.end("error", error=given.error, detail=dict(given.detail))
-            raise make_exception(given.error, dict(given.detail))
+            made_again = make_exception(given.error, dict(given.detail))
+            raise_with(made_again, given.detail.get("frames"))
         assert isinstance(given, ValueAnswer)
         result = self._rebuilt(given)
         self._restore(given.form)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from tracer.capture import config
+from tracer.cli import doctor_seams
 from tracer.cli.ui import GROUP
 from tracer.core.records import JSON
 from tracer.errors import StoreError
@@ -52,16 +53,6 @@ KNOWN: dict[str, tuple[Sort, bool, str]] = {
     "together": ("sdk", True, "chat completions as model calls"),
     "boto3": ("sdk", True, "Bedrock's converse and invoke as model calls, others as plain HTTP"),
     "litellm": ("framework", True, _BELOW),
-    "langchain-core": ("framework", True, _BELOW),
-    "langgraph": ("framework", True, _BELOW),
-    "llama-index-core": ("framework", True, _BELOW),
-    "openai-agents": ("framework", True, _BELOW),
-    "pydantic-ai-slim": ("framework", True, _BELOW),
-    "crewai": ("framework", True, _BELOW),
-    "smolagents": ("framework", True, _BELOW),
-    "dspy": ("framework", True, _BELOW),
-    "autogen-core": ("framework", True, _BELOW),
-    "mcp": ("framework", False, "its tool calls are not recorded yet: decorate what calls them"),
 }
 
 
@@ -122,6 +113,11 @@ def examine(database: Path) -> Report:
         if (found := installed(name)) is not None
     ]
     packages.append(Package("http.client", platform.python_version(), "client", True, _STANDARD))
+    packages += [
+        Package(name, found, "framework", *doctor_seams.watched(name))
+        for name in doctor_seams.NAMES
+        if (found := installed(name)) is not None
+    ]
     problems += _too_old(packages) + _surroundings()
     return Report(tuple(packages), database, size, runs, tuple(problems))
 

@@ -55,7 +55,7 @@ workflow = AgentWorkflow(agents=[planner, booker], root_agent="planner")
 async def main() -> None:
     context = Context(workflow)
     print(await workflow.run(user_msg="Plan an evening in Berlin or Paris.", ctx=context))
-    print(await context.store.get("booked"))
+    print(await context.store.get("booked", default=None))
 
 
 if __name__ == "__main__":

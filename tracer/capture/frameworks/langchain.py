@@ -9,11 +9,9 @@ import contextvars
 import functools
 import sys
 import types
-from collections.abc import Callable
 from typing import Any
 
-from tracer.capture.frameworks.seam import Tool, unwatched, watch
-from tracer.capture.guard import report
+from tracer.capture.frameworks.seam import Tool, before, unwatched, watch
 
 _call_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("tool_call", default=None)
 _METHODS = ("_run", "_arun")
@@ -22,24 +20,16 @@ _METHODS = ("_run", "_arun")
 def patch(module: types.ModuleType) -> None:
     """Watch the tools of all classes."""
     base = module.BaseTool
-    base.run = _announcing(base.run, base)
-    base.arun = _announcing(base.arun, base)
+    hook = functools.partial(_announce, base)
+    before(base, "run", hook)
+    before(base, "arun", hook)
 
 
-def _announcing(original: Callable[..., Any], base: type) -> Callable[..., Any]:
-    """`run` or `arun`; the tool's own methods are watched from the first call on."""
-
-    @functools.wraps(original)
-    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            _watch_class(type(self), base)
-            call_id = kwargs.get("tool_call_id")
-            _call_id.set(call_id if isinstance(call_id, str) else None)
-        except Exception as error:  # a class that can't be changed
-            report("watching a tool", error)
-        return original(self, *args, **kwargs)
-
-    return run
+def _announce(base: type, self: Any, *args: Any, **kwargs: Any) -> None:
+    """The tool's own methods are watched from the first call on."""
+    _watch_class(type(self), base)
+    call_id = kwargs.get("tool_call_id")
+    _call_id.set(call_id if isinstance(call_id, str) else None)
 
 
 def _watch_class(cls: type, base: type) -> None:

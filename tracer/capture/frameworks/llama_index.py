@@ -5,36 +5,26 @@ functions that steer a run (a handoff) run again in every re-execution.
 """
 
 import contextvars
-import functools
 import inspect
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from tracer.capture.frameworks.seam import Agent, Tool, shown, watch_handle, wrapped
-from tracer.capture.frameworks.state import State
-from tracer.capture.guard import report
+from tracer.capture.frameworks.seam import Agent, Tool, before, shown, watch_handle, wrapped
+from tracer.capture.frameworks.state import Changing, State
 
 _call_id: contextvars.ContextVar[str | None] = contextvars.ContextVar("tool_call", default=None)
 
 
 def patch_tools(module: ModuleType) -> None:
     """Watch the functions of tools, from their first call on."""
-    for name in ("call", "acall"):
-        setattr(module.FunctionTool, name, _watching(getattr(module.FunctionTool, name)))
+    before(module.FunctionTool, "call", _watch_functions)
+    before(module.FunctionTool, "acall", _watch_functions)
 
 
-def _watching(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            for name in ("_fn", "_async_fn"):
-                setattr(self, name, wrapped(getattr(self, name), _describer(self)))
-        except Exception as error:  # an object that can't be changed
-            report("watching a tool", error)
-        return original(self, *args, **kwargs)
-
-    return call
+def _watch_functions(tool: Any, *args: Any, **kwargs: Any) -> None:
+    for name in ("_fn", "_async_fn"):
+        setattr(tool, name, wrapped(getattr(tool, name), _describer(tool)))
 
 
 def _describer(tool: Any) -> Callable[..., Tool]:
@@ -51,16 +41,17 @@ def _describer(tool: Any) -> Callable[..., Tool]:
         if context is not None and own:
             made.effect, made.outcome = "local", shown
         elif context is not None:
-            made.state = State(store=_store(context))
+            made.state = State(store=Changing(lambda: _store(context)))
         return made
 
     return describe
 
 
 def _store(context: Any) -> Any:
-    """The data behind a workflow context's store."""
-    store = getattr(context, "store", None)
-    return getattr(getattr(store, "_state", None), "_data", None)
+    """The data behind a workflow context's store, which an edit replaces."""
+    storage = getattr(getattr(context, "store", None), "_memory_storage", None)
+    data = getattr(getattr(storage, "_record", None), "data", None)
+    return getattr(data, "_data", data)
 
 
 def patch_agents(module: ModuleType) -> None:
@@ -75,17 +66,12 @@ def patch_workflows(module: ModuleType) -> None:
 
 def _watch_runs(cls: Any) -> None:
     watch_handle(cls, "run", _describe_run, _future)
-    cls.call_tool = _announcing(cls.call_tool)
+    before(cls, "call_tool", _announce)
 
 
-def _announcing(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    async def call_tool(self: Any, *args: Any, **kwargs: Any) -> Any:
-        event = kwargs.get("ev") or (args[-1] if args else None)
-        _call_id.set(getattr(event, "tool_id", None))
-        return await original(self, *args, **kwargs)
-
-    return call_tool
+def _announce(self: Any, *args: Any, **kwargs: Any) -> None:
+    event = kwargs.get("ev") or (args[-1] if args else None)
+    _call_id.set(getattr(event, "tool_id", None))
 
 
 def _describe_run(self: Any, *args: Any, **kwargs: Any) -> Agent:

@@ -14,10 +14,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from tracer.capture.exceptions import without_us
 from tracer.capture.frameworks.seam import (
     Agent,
     AgentFrame,
     Tool,
+    before,
     open_agent,
     parsed,
     shown,
@@ -37,14 +39,11 @@ def patch_tools(module: ModuleType) -> None:
     _after(tool, "__post_init__", _watch_tool)
     invoker = getattr(module, "_FailureHandlingFunctionToolInvoker", None)
     if invoker is not None:
-        original = invoker.__call__
+        before(invoker, "__call__", _watch_invoker)
 
-        @functools.wraps(original)
-        async def call(self: Any, ctx: Any, input: str) -> Any:
-            _watch_impl(self, getattr(self, "_function_tool", None))
-            return await original(self, ctx, input)
 
-        invoker.__call__ = call
+def _watch_invoker(invoker: Any, *args: Any, **kwargs: Any) -> None:
+    _watch_impl(invoker, getattr(invoker, "_function_tool", None))
 
 
 def _after(cls: Any, name: str, then: Callable[[Any], None]) -> None:
@@ -211,6 +210,9 @@ def _turn(original: Callable[..., Any]) -> Callable[..., Any]:
         frame.enter()
         try:
             return await original(*args, **kwargs)
+        except BaseException as error:
+            without_us(error)
+            raise
         finally:
             frame.leave()
 

@@ -9,14 +9,17 @@ re-execution.
 import copy
 import dataclasses
 import functools
+import inspect
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tracer.capture import runtime
 from tracer.capture import scope as scopes
+from tracer.capture.exceptions import without_us
 from tracer.capture.frames import Frame, Spec, open_frame
 from tracer.capture.frameworks.state import State
+from tracer.capture.functions import Parameters
 from tracer.capture.guard import report
 from tracer.capture.samecall import DECORATED, announce
 from tracer.capture.values import encode_whole, fields_of
@@ -106,6 +109,37 @@ def wrapped(function: Callable[..., Any], describe: Describe) -> Callable[..., A
     made = wrap(Spec("step", getattr(function, "__name__", "call"), function), opener)
     setattr(made, _MARK, function)
     return made
+
+
+def before(holder: Any, name: str, hook: Callable[..., None]) -> None:
+    """Call `hook` before each call of `holder.name`, with its arguments; nothing is recorded."""
+    original = getattr(holder, name)
+
+    def look(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        try:
+            hook(*args, **kwargs)
+        except Exception as error:  # the framework's objects are looked at
+            report(f"looking at a call of {name}", error)
+
+    @functools.wraps(original)
+    def method(*args: Any, **kwargs: Any) -> Any:
+        look(args, kwargs)
+        try:
+            return original(*args, **kwargs)
+        except BaseException as error:
+            without_us(error)
+            raise
+
+    @functools.wraps(original)
+    async def coroutine(*args: Any, **kwargs: Any) -> Any:
+        look(args, kwargs)
+        try:
+            return await original(*args, **kwargs)
+        except BaseException as error:
+            without_us(error)
+            raise
+
+    setattr(holder, name, coroutine if inspect.iscoroutinefunction(original) else method)
 
 
 def watch_overrides(base: Any, name: str, describe: Describe) -> None:
@@ -278,6 +312,7 @@ def _tool_spec(call: Tool) -> tuple[Spec, tuple[Any, ...]]:
     bound = getattr(function, "__self__", None)
     inner = getattr(function, "__func__", function)
     spec = copy.copy(_spec(inner, call.name, call.effect))
+    spec.parameters = _AsGiven(inner)
     spec.seam = True
     spec.about = call.about
     spec.returns = call.returns
@@ -292,7 +327,14 @@ def _spec(function: Callable[..., Any], name: str, effect: Effect | None) -> Spe
     return Spec("tool", name, function, effect)
 
 
-def _nothing_known(**arguments: Any) -> Any: ...
+def _nothing_known() -> Any: ...
+
+
+class _AsGiven(Parameters):
+    """Arguments that have their names already."""
+
+    def by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        return dict(kwargs)
 
 
 def open_agent(call: Agent) -> "AgentFrame | None":
@@ -300,6 +342,7 @@ def open_agent(call: Agent) -> "AgentFrame | None":
     if scopes.current() is None:
         return None
     spec = Spec("agent", call.name, _nothing_known)
+    spec.parameters = _AsGiven(_nothing_known)
     spec.seam = True
     spec.about = call.about
     spec.detail = call.detail

@@ -8,7 +8,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from tracer.capture.frameworks.seam import Agent, Tool, parsed, shown, watch
+from tracer.capture.frameworks.seam import Agent, Tool, before, parsed, shown, watch
 
 _asked: contextvars.ContextVar[list[tuple[str, Any, str]]] = contextvars.ContextVar("asked")
 
@@ -21,16 +21,12 @@ def patch_tools(module: ModuleType) -> None:
 def patch_agents(module: ModuleType) -> None:
     """Watch runs; what the model asked for tells the ids of its calls."""
     watch(module.MultiStepAgent, "_run_stream", _describe_run)
-    caller = module.ToolCallingAgent
-    original = caller.process_tool_calls
+    before(module.ToolCallingAgent, "process_tool_calls", _remember)
 
-    def process_tool_calls(self: Any, chat_message: Any, *args: Any, **kwargs: Any) -> Any:
-        calls = getattr(chat_message, "tool_calls", None) or ()
-        _asked.set([(c.function.name, c.function.arguments, c.id) for c in calls])
-        return original(self, chat_message, *args, **kwargs)
 
-    process_tool_calls.__wrapped__ = original  # type: ignore[attr-defined]
-    caller.process_tool_calls = process_tool_calls
+def _remember(self: Any, chat_message: Any, *args: Any, **kwargs: Any) -> None:
+    calls = getattr(chat_message, "tool_calls", None) or ()
+    _asked.set([(c.function.name, c.function.arguments, c.id) for c in calls])
 
 
 def _describe_call(

@@ -6,10 +6,13 @@ changed is named with the step, as other changes of memory are.
 """
 
 import itertools
+import re
+from collections.abc import Callable
 from typing import Any
 
 from tracer.capture.values import encode_whole
 
+_ADDRESS = re.compile(rb"0x[0-9a-f]+")
 _MOST = 50  # attributes or keys of one object
 
 
@@ -17,15 +20,15 @@ class State:
     """The attributes, or the keys, of some objects, by a name for each."""
 
     def __init__(self, **objects: Any) -> None:
-        self._places = {name: (obj, _slots_of(obj)) for name, obj in objects.items()}
-        self._before = {name: _marks(slots) for name, (_, slots) in self._places.items()}
+        self._objects = objects
+        self._before = {name: _marks(_slots_of(_now(obj))) for name, obj in objects.items()}
 
     def kept(self) -> tuple[dict[str, dict[str, Any]], list[str]]:
         """What is different now and can be put back, and the places of what can't."""
         found: dict[str, dict[str, Any]] = {}
         lost: list[str] = []
-        for name, (obj, _) in self._places.items():
-            slots = _slots_of(obj)
+        for name, obj in self._objects.items():
+            slots = _slots_of(_now(obj))
             for slot, (mark, exact) in _marks(slots).items():
                 if self._before[name].get(slot) == (mark, exact):
                     continue
@@ -38,9 +41,20 @@ class State:
     def restore(self, kept: Any) -> None:
         """Put back what another process kept; what doesn't fit is left."""
         for name, slots in kept.items():
-            if name in self._places:
+            if name in self._objects:
                 for slot, value in slots.items():
-                    _put(self._places[name][0], slot, value)
+                    _put(_now(self._objects[name]), slot, value)
+
+
+class Changing:
+    """An object that is replaced when it changes: where to look for it."""
+
+    def __init__(self, look: Callable[[], Any]) -> None:
+        self.look = look
+
+
+def _now(obj: Any) -> Any:
+    return obj.look() if isinstance(obj, Changing) else obj
 
 
 def _slots_of(obj: Any) -> dict[str, Any]:
@@ -53,7 +67,9 @@ def _marks(slots: dict[str, Any]) -> dict[str, tuple[Any, bool]]:
     marks: dict[str, tuple[Any, bool]] = {}
     for name, value in slots.items():
         made = encode_whole(value)
-        marks[name] = (made.data, True) if made.fidelity == "exact" else (id(value), False)
+        exact = made.fidelity == "exact"
+        # A copy of an object is no change, and its text may tell where in memory it is.
+        marks[name] = (made.data if exact else _ADDRESS.sub(b"", made.data), exact)
     return marks
 
 

@@ -5,35 +5,24 @@ re-execution. Tools of MCP servers are seen at the MCP client.
 """
 
 import contextvars
-import functools
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from tracer.capture.frameworks.seam import Agent, Tool, shown, watch, wrapped
+from tracer.capture.frameworks.seam import Agent, Tool, before, shown, watch, wrapped
 from tracer.capture.frameworks.state import State
-from tracer.capture.guard import report
 
 _use: contextvars.ContextVar[tuple[Any, Any]] = contextvars.ContextVar("use", default=({}, {}))
 
 
 def patch_tools(module: ModuleType) -> None:
     """Watch the functions of decorated tools, from their first use on."""
-    tool = module.DecoratedFunctionTool
-    tool.stream = _announcing(tool.stream)
+    before(module.DecoratedFunctionTool, "stream", _watch_function)
 
 
-def _announcing(original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def stream(self: Any, tool_use: Any, invocation_state: Any, **kwargs: Any) -> Any:
-        try:
-            self._tool_func = wrapped(self._tool_func, _describer(self, self._tool_func))
-            _use.set((tool_use, invocation_state))
-        except Exception as error:  # an object that can't be changed
-            report("watching a tool", error)
-        return original(self, tool_use, invocation_state, **kwargs)
-
-    return stream
+def _watch_function(self: Any, tool_use: Any, invocation_state: Any, **kwargs: Any) -> None:
+    self._tool_func = wrapped(self._tool_func, _describer(self, self._tool_func))
+    _use.set((tool_use, invocation_state))
 
 
 def _describer(tool: Any, function: Callable[..., Any]) -> Callable[..., Tool]:
