@@ -42,7 +42,7 @@ def server() -> Iterator[ModelServer]:
 
     def pauses() -> Iterator[float]:
         while True:
-            yield from (0.02 * n for n in drawn.sample(range(6), 6))
+            yield from (0.025 * n for n in drawn.sample(range(6), 6))
 
     numbered = Numbered(pauses())
 
@@ -91,21 +91,20 @@ async def grouped() -> Any:
 
 
 async def nested_groups() -> Any:
-    found: dict[int, list[str]] = {}
+    found: dict[str, str] = {}
 
-    async def inner(n: int, into: list[str]) -> None:
-        into.append(await ask_later("same"))
+    async def inner(place: str) -> None:
+        found[place] = await ask_later("same")
 
     async def outer(n: int) -> None:
-        found[n] = []
         async with anyio.create_task_group() as group:
-            group.start_soon(inner, n, found[n])
-            group.start_soon(inner, n, found[n])
+            group.start_soon(inner, f"{n} first")
+            group.start_soon(inner, f"{n} second")
 
     async with anyio.create_task_group() as group:
         for n in range(4):
             group.start_soon(outer, n)
-    return [found[n] for n in range(4)]
+    return sorted(found.items())
 
 
 async def started_tasks() -> Any:
@@ -330,10 +329,21 @@ def on_asyncio(program: Any) -> Any:
     return asyncio.run(program())
 
 
+def on_eager_tasks(program: Any) -> Any:
+    """Tasks that run at once, up to their first wait."""
+
+    async def main() -> Any:
+        asyncio.get_running_loop().set_task_factory(EAGER)
+        return await program()
+
+    return asyncio.run(main())
+
+
 def directly(program: Any) -> Any:
     return program()
 
 
+EAGER: Any = getattr(asyncio, "eager_task_factory", None)  # from Python 3.12 on
 GROUPS = [grouped, nested_groups, started_tasks, given_up, first_wins, worker_threads, processes,
           process_killed]  # fmt: skip
 CASES = [
@@ -343,6 +353,7 @@ CASES = [
     *((on_anyio_with_trio, p) for p in GROUPS),
     *((on_anyio_with_uvloop, p) for p in (grouped, worker_threads, processes, process_killed)),
     (on_trio, nurseries),
+    *((on_eager_tasks, p) for p in (gathered, grouped, nested_groups, executors) if EAGER),
     *((directly, p) for p in (with_nest_asyncio, pool_of_threads, timers, bare_threads,
                               without_a_context, processes_in_a_pool)),
 ]  # fmt: skip

@@ -362,6 +362,26 @@ def test_a_process_is_one_step_with_all_that_it_was_given_and_said(bench: Bench)
     assert "missing" in said["stderr"]
 
 
+def test_a_script_in_a_temporary_file_is_the_same_question(bench: Bench) -> None:
+    @tracer.agent
+    def agent() -> list[str]:
+        found = []
+        with tempfile.TemporaryDirectory(prefix="agent-") as folder:
+            script = Path(folder) / "script.py"
+            for n in range(2):
+                script.write_text(f"print({n})")
+                command = [sys.executable, str(script)]
+                found.append(subprocess.check_output(command, text=True, cwd=folder))
+                found.append(subprocess.check_output(f"cat {script}", shell=True, text=True))
+        return found
+
+    result = agent()
+    given = bench.value(bench.steps("tool")[0], "input")
+    assert given["argv"][0] == "python" and given["cwd"].endswith("/agent-{temporary}")
+    replayed = bench.replay(agent)
+    assert (replayed.verdict(), replayed.result) == ((0, None), result)
+
+
 def test_names_say_what_runs(bench: Bench) -> None:
     commands: list[Any] = [
         ["/bin/echo", "x"], [sys.executable, "-c", ""], "LANG=C ls -d / | cat", "$(echo true)",

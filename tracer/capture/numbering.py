@@ -8,7 +8,6 @@ follow the order of starts whoever writes the step.
 import contextlib
 import os
 import struct
-import tempfile
 import threading
 from types import ModuleType
 
@@ -55,6 +54,8 @@ class Numbers:
         """Count in a file from now on; its path, None where that can't be done."""
         with self._lock:
             if self.path is None and fcntl is not None:
+                import tempfile  # most programs start no other
+
                 try:
                     descriptor, path = tempfile.mkstemp(prefix="tracer-run-")
                 except OSError:  # nowhere to write: child processes can't take part

@@ -8,6 +8,7 @@ from typing import Any
 
 from tracer.capture.guard import report
 from tracer.capture.imports import watch_imports
+from tracer.capture.processes import temporary
 
 # The environment that invites a Python process into the run, None for any other process.
 Inviting = Callable[[Any, Mapping[str, Any]], dict[str, str] | None]
@@ -42,6 +43,7 @@ def install() -> None:
     else:
         watch_imports(("subprocess",), _patch)
     os.system = _watched(os.system)
+    temporary.install()
 
 
 def _patch(module: object) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tracer.capture.callsite import is_own_file, is_user_file
 from tracer.capture.processes.streams import text_of_file
+from tracer.capture.processes.temporary import without_names
 
 # Modules that start processes to look at the system they run on.
 _CURIOUS = ("/platform.py", "/uuid.py", "/ctypes/util.py", "/distro/distro.py", "/webbrowser.py")
@@ -97,14 +98,17 @@ def _is_python(name: str) -> bool:
 def asked_of(
     words: list[str], *, shell: bool, cwd: Any, stdin: Any, given: bytes | str | None
 ) -> dict[str, Any]:
-    """The input of the step: what distinguishes this process from another."""
+    """The input of the step: what distinguishes this process from another. `words` is not empty."""
+    words = [without_names(word) for word in words]
+    if words[0] == sys.executable and not shell:
+        words[0] = "python"  # where it is installed differs between machines
     asked: dict[str, Any] = {"command": words[0]} if shell and len(words) == 1 else {"argv": words}
     if shell and "argv" in asked:
         asked["shell"] = True
     if cwd is not None:
-        asked["cwd"] = os.fsdecode(cwd)
+        asked["cwd"] = without_names(os.fsdecode(cwd))
     if given is None and stdin is not None and stdin not in (subprocess.PIPE, subprocess.DEVNULL):
         given = text_of_file(stdin if isinstance(stdin, int) else stdin.fileno())
     if given is not None:
-        asked["stdin"] = given
+        asked["stdin"] = without_names(given) if isinstance(given, str) else given
     return asked

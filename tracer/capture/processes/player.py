@@ -14,7 +14,6 @@ import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from typing import Protocol
 
 from tracer.capture.processes.outcome import Entry, Outcome
@@ -34,12 +33,12 @@ _players: "weakref.WeakSet[Player]" = weakref.WeakSet()
 
 
 def command_for(returncode: int | None) -> list[str]:
-    """The stand-in's command: leaves as its standard input says, or with the program that reads
-    its end; of signals it feels only the one its original died of."""
+    """The stand-in's command: leaves as its standard input says, or when that is closed; of
+    signals it feels only the one its original died of."""
     felt = -returncode if returncode is not None and returncode < 0 else 0
     ignored = [name for name in _IGNORED if getattr(signal, f"SIG{name}") != felt]
     script = (
-        f"ulimit -c 0; trap '' {' '.join(ignored)}; read how which; "
+        f"ulimit -c 0; trap '' {' '.join(ignored)}; echo ready; read how which; "
         "case $how in die) trap - $which; kill -$which $$;; leave) exit $which;; esac"
     )
     return [_SHELL, "-c", script]
@@ -74,6 +73,7 @@ class Player:
     ) -> None:
         self.outcome = outcome
         self.cues = 0
+        self.ready = threading.Event()  # the stand-in ignores what it is to ignore
         self.gone = threading.Event()  # the stand-in is dead
         self._part = part
         self._stdin = stdin
@@ -93,7 +93,6 @@ class Player:
         os.set_blocking(self._waker, False)
         for sink in sinks.values():
             os.set_blocking(sink, False)
-        self.when_gone: Callable[[], None] = lambda: None
         _players.add(self)
 
     def start(self) -> None:
@@ -132,9 +131,9 @@ class Player:
             self._wait_for_death()
         finally:
             self._close()
+            self.ready.set()
             self.gone.set()
             self._blocked.set()
-            self.when_gone()
 
     def _wait_for_death(self) -> None:
         poller = select.poll()
@@ -159,7 +158,10 @@ class Player:
 
     def _handle(self, descriptor: int, events: int) -> None:
         if descriptor == self._life:
-            self.gone.set()
+            if os.read(self._life, 64):
+                self.ready.set()
+            else:
+                self.gone.set()
         elif descriptor == self._wake:
             if b"!" in os.read(self._wake, 512):
                 raise RuntimeError("stopped")
@@ -192,7 +194,7 @@ class Player:
 
     def _advance(self) -> int | None:
         """Do the next thing if it may be done; else milliseconds to wait."""
-        if self._pending:
+        if self._pending or not self.ready.is_set():
             return _REST_MS
         entries = self.outcome.entries
         entry = entries[self._given] if self._given < len(entries) else self._exit()

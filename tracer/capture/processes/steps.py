@@ -14,6 +14,7 @@ from tracer.capture.processes.pump import Flow, Pump
 from tracer.capture.processes.streams import Ends, FileTail, Handles, ends_of, kind_of
 from tracer.capture.values import Encoded, encode_whole
 
+_READY = 2.0  # seconds a stand-in is given to come up; a few milliseconds are usual
 _SETTLE = 0.05  # seconds the end of a process is given to bring the rest of its output
 _WHY_NOT = {
     "other": "writes to a terminal, socket or pipe of the program's that can't be recorded",
@@ -218,6 +219,7 @@ class Played(Started):
         super().begun(pid)
         if self._player is not None:
             self._player.start()
+            self._player.ready.wait(_READY)
 
     def cue(self) -> None:
         if self._player is not None:
