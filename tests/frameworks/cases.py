@@ -48,7 +48,7 @@ CASES = (
         "LangGraph",
         "langgraph_agent.py",
         ("langgraph", "langchain", "langchain-openai"),
-        ("langchain-core", "langgraph"),
+        ("langgraph", "langchain-core"),
         ("planner",),
         LIGHT,
     ),

@@ -66,10 +66,14 @@ def play(case: Case, python: Path) -> harness.Findings:
 def table(results: dict[str, Any]) -> str:
     """The results as a Markdown table: a mark where all is well, else what is not."""
     heads = ["framework", "version", *_COLUMNS.values()]
+    without_agents = {case.name for case in CASES if not case.agents}  # MCP has no such notion
     rows = [heads, ["---"] * len(heads)]
     for name, found in results.items():
         version = next(iter(found["versions"].values()), "")
-        rows.append([name, version, *(_cell(found[column]) for column in _COLUMNS)])
+        marks = {column: _cell(found[column]) for column in _COLUMNS}
+        if name in without_agents:
+            marks["agents"] = ""
+        rows.append([name, version, *marks.values()])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
