@@ -1,6 +1,7 @@
 """Patches a library right after it is imported, without importing it for the agent's sake."""
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -42,6 +43,7 @@ class _Finder:
     def __init__(self, names: Sequence[str], patch: Patch) -> None:
         self._names = set(names)
         self._patch = patch
+        self._looking = threading.local()
 
     def find_spec(
         self,
@@ -49,9 +51,18 @@ class _Finder:
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if fullname not in self._names:
+        if fullname not in self._names or getattr(self._looking, "name", None) == fullname:
             return None
-        for finder in sys.meta_path:
+        self._looking.name = fullname  # another of us that watches the same name asks us too
+        try:
+            return self._find(fullname, path, target)
+        finally:
+            self._looking.name = None
+
+    def _find(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        for finder in list(sys.meta_path):
             if finder is self:
                 continue
             spec = finder.find_spec(fullname, path, target)
