@@ -1,7 +1,8 @@
 """Agents written with frameworks, unmodified: recorded, replayed, forked.
 
-The light ones run here, in an environment that the first test makes (pip, about a minute; kept in
-`.matrix`). `make matrix` runs them all; its results are held against what is claimed of them.
+`make matrix` runs them all, each in an environment that it makes (pip, about a minute; kept in
+`.matrix`), and keeps the results; the light ones are also tests here, for `pytest -m matrix`. What is
+claimed of frameworks is held against the results in every run of the tests.
 """
 
 import json
@@ -21,11 +22,13 @@ def light() -> Path:
     return matrix.python_of(LIGHT)
 
 
+@pytest.mark.matrix
 @pytest.mark.timeout(900)
 def test_the_environment_can_be_made(light: Path) -> None:
     assert light.exists()
 
 
+@pytest.mark.matrix
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("case", LIGHT_CASES, ids=lambda case: case.name)
 def test_an_evening(case: Case, light: Path) -> None:

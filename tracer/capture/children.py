@@ -22,7 +22,7 @@ from tracer.capture.imports import watch_imports
 from tracer.capture.numbering import Numbers
 from tracer.capture.runtime import JOINING
 
-_FLUSH_SECONDS = 2.0
+_FLUSH_SECONDS = 5.0
 _RUN, _DB = JOINING[0], "TRACER_DB"
 _visits = itertools.count(1)
 
