@@ -36,7 +36,7 @@ demo: $(DEMO)
 	$(BIN)/tracer demo $(ARGS)
 
 test: $(INSTALLED)
-	@bash .ci/browser && $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@bash .ci/browser && $(BIN)/python -m pytest $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
