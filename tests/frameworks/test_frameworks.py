@@ -1,8 +1,8 @@
 """Agents written with frameworks, unmodified: recorded, replayed, forked.
 
 `make matrix` runs them all, each in an environment that it makes (pip, about a minute; kept in
-`.matrix`), and keeps the results; the light ones are also tests here, for `pytest -m matrix`. What is
-claimed of frameworks is held against the results in every run of the tests.
+`.matrix`), and keeps the results; the light ones are also tests here, for `pytest -m matrix`. What
+is claimed of frameworks is held against the results in every run of the tests.
 """
 
 import json
