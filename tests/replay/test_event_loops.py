@@ -246,12 +246,22 @@ def with_nest_asyncio() -> Any:
 
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
+    policy = type(asyncio.get_event_loop_policy())
+    patched: list[Any] = [asyncio, asyncio.tasks, asyncio.futures, asyncio.events, policy]
+    patched += type(loop).__mro__[:-1]
+    before = [(one, dict(vars(one))) for one in patched]
     nest_asyncio.apply(loop)
     try:
         return loop.run_until_complete(main())
     finally:
         asyncio.set_event_loop(None)
         loop.close()
+        for one, names in before:  # it patches the whole process, for good
+            for name in [*vars(one)]:
+                if name not in names:
+                    delattr(one, name)
+                elif vars(one)[name] is not names[name]:
+                    setattr(one, name, names[name])
 
 
 def pool_of_threads() -> Any:
