@@ -14,6 +14,7 @@ from tracer.providers.base import Api, FailureKind, HttpReply, HttpRequest
 from tracer.providers.sse import emit
 
 from .replies import CHAT, MESSAGES, TEXT, chat_request, messages_request
+from .replies_google import GEMINI, GENERATE, OLLAMA, gemini_request, ollama_request
 
 # Keys and words the readers look for, so that odd values land in places that matter.
 _WORDS = st.sampled_from(
@@ -25,6 +26,11 @@ _WORDS = st.sampled_from(
     citations_delta citation partial_json reasoning reasoning_content reasoning_details refusal
     function_call audio annotations image_url url source file executed_tools system model stream
     assistant user tool input_tokens prompt_tokens details stop tool_call parts fallback to
+    candidates contents functionCall function_call functionResponse args partialArgs jsonPath
+    stringValue willContinue thought thoughtSignature inlineData fileData mimeType finishReason STOP
+    promptFeedback blockReason usageMetadata promptTokenCount modelVersion systemInstruction
+    functionDeclarations parameters properties items anyOf nullable enum OBJECT executableCode
+    response prompt images image done done_reason context eval_count prompt_eval_count thinking
     """.split()  # noqa: SIM905 - a list of them would take a page
 )
 _leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | _WORDS
@@ -40,6 +46,13 @@ def _surrounded(api: Api, value: Any) -> list[Any]:
     """The value as a reply, and where replies hold what matters."""
     if api is CHAT:
         return [value, {"choices": [value]}, {"choices": [{"message": value, "delta": value}]}]
+    if api is GEMINI:
+        said = {"content": {"parts": [value, value], "role": "model"}, "finishReason": value}
+        chunk = {"candidates": [{"content": {"parts": [{"functionCall": value}]}}]}
+        return [value, {"candidates": [said]}, {"candidates": value}, chunk]
+    if api in (OLLAMA, GENERATE):
+        return [value, {"message": value}, {"message": {"tool_calls": [value]}, "done": True},
+                {"response": "a", "images": value}]  # fmt: skip
     block = {"type": "content_block_start", "index": 0, "content_block": value}
     delta = {"type": "content_block_delta", "index": 0, "delta": value}
     return [value, {"content": [value]}, block, delta, {"type": "message_start", "message": value}]
@@ -51,8 +64,10 @@ def _use_everything(api: Api, request: HttpRequest, reply: HttpReply, said: Any)
     answer = api.read_reply(request, reply)
     json.dumps(answer.messages)
     assert len(answer.finish_reasons) == len(answer.messages)
-    for stream in (False, True):
-        asked = replace(request, body=json.dumps({"stream": stream}).encode())
+    for action in ("x", "m:generateContent", "m:streamGenerateContent?alt=sse",
+                   "m:streamGenerateContent"):  # fmt: skip
+        body = json.dumps({"stream": action.startswith("m:s")}).encode()
+        asked = replace(request, url=f"http://h/models/{action}", body=body)
         for message in [said, TEXT, *answer.messages[:1]]:
             built = api.build_reply(asked, reply, message)
             assert not api.read_reply(asked, built).error
@@ -69,6 +84,9 @@ def test_odd_values_anywhere(api: Api, request: Any, reply: Any, said: Any) -> N
         _use_everything(api, asked, HttpReply(200, [], json.dumps(value).encode()), message)
     stream = emit((None, json.dumps(value)) for value in _surrounded(api, reply))
     _use_everything(api, asked, HttpReply(200, [], stream), message)
+    values = [json.dumps(value) for value in _surrounded(api, reply)]
+    for framed in ("[" + ",".join(values) + "]", "\n".join(values), "[" + ",\n".join(values)):
+        _use_everything(api, asked, HttpReply(200, [], framed.encode()), message)
 
 
 @given(st.sampled_from(APIS), st.binary(), st.binary(), st.integers(0, 600))
@@ -92,7 +110,12 @@ def test_endless_depth(api: Api) -> None:
 
 def test_lone_surrogates_pass_through() -> None:
     said = {"parts": [{"type": "text", "content": "a\ud800b"}]}
-    for api, ask in ((CHAT, chat_request), (MESSAGES, messages_request)):
+    for api, ask in (
+        (CHAT, chat_request),
+        (MESSAGES, messages_request),
+        (GEMINI, gemini_request),
+        (OLLAMA, ollama_request),
+    ):
         for stream in (False, True):
             reply = api.build_reply(ask(stream), None, said)
             [part] = api.read_reply(ask(), reply).messages[0]["parts"]

@@ -64,7 +64,10 @@ def _gemini(exchange: Exchange, say: Say) -> None:
     for place, (name, arguments) in enumerate(calls):
         signed = {} if place else {"thoughtSignature": signature(asked)}
         parts.append({"functionCall": {"name": name, "args": arguments}, **signed})
-    identity = {"modelVersion": "gemini-2.5-flash-001", "responseId": f"r{exchange.number}"}
+    identity: dict[str, Any] = {
+        "modelVersion": "gemini-2.5-flash-001",
+        "responseId": f"r{exchange.number}",
+    }
     usage = {"promptTokenCount": 30, "candidatesTokenCount": 7, "thoughtsTokenCount": 5,
              "totalTokenCount": 42}  # fmt: skip
     if ":streamGenerateContent" not in asked.path:
@@ -74,10 +77,11 @@ def _gemini(exchange: Exchange, say: Say) -> None:
     exchange.begin(headers={"content-type": "text/event-stream"})
     pieces = [piece for part in parts for piece in _in_two(part)]
     for place, part in enumerate(pieces):
-        candidate = {"content": {"parts": [part], "role": "model"}, "index": 0}
-        chunk: dict[str, Any] = {"candidates": [candidate], **identity}
+        content = {"parts": [part], "role": "model"}
+        piece_of: dict[str, Any] = {"content": content, "index": 0}
+        chunk: dict[str, Any] = {"candidates": [piece_of], **identity}
         if place == len(pieces) - 1:
-            candidate["finishReason"] = "STOP"
+            piece_of["finishReason"] = "STOP"
             chunk["usageMetadata"] = usage
         exchange.chunk(f"data: {json.dumps(chunk)}\r\n\r\n".encode())
     exchange.finish()

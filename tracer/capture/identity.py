@@ -62,9 +62,9 @@ def call_fingerprint(call: Call, body: SplitBody | None) -> str:
         return fingerprint(call.kind, call.name, asked)
     if call.request is not None and call.api is not None and body.rest_canonical is not None:
         meaningful = _meaningful_headers(call.request)
-        asked = (meaningful, body.rest_canonical, body.canonical)
+        parts = (meaningful, body.rest_canonical, body.canonical)
         named = model_in_path(call.request.url)
-        return fingerprint("model", call.api.name, *asked, *((named,) if named else ()))
+        return fingerprint("model", call.api.name, *parts, *((named,) if named else ()))
     # Only a known provider's format has fields that don't matter; elsewhere everything does.
     content = _content(call, body)
     if call.request is None:

@@ -4,7 +4,7 @@ from tracer.core.messages import Message
 from tracer.providers.base import FailureKind, HttpReply, HttpRequest, ModelReply, ModelRequest
 from tracer.providers.failures import FailureForms
 from tracer.providers.framing import LINES
-from tracer.providers.jsontext import dumps, load_object
+from tracer.providers.jsontext import dumps, load_object, same_json
 from tracer.providers.ollama_build import edited, lines
 from tracer.providers.ollama_reply import read_reply, template_of
 from tracer.providers.ollama_request import read_request, wants_stream
@@ -54,7 +54,7 @@ class OllamaChat:
         template = template_of(recorded, self.shape)
         value = edited(template, said, self.shape, model, request.body)
         is_stream = self.wants_stream(request)
-        if recorded is not None and value == template and LINES.fits(recorded) == is_stream:
+        if recorded and same_json(value, template) and self._fits(recorded, is_stream):
             # Agents may keep a stream's pieces as they were cut, so the cuts are part of it.
             kept = kept_headers(recorded, LINES.content_type if is_stream else JSON_TYPE)
             return HttpReply(200, kept, recorded.body)
@@ -62,6 +62,11 @@ class OllamaChat:
             return HttpReply(200, kept_headers(recorded, JSON_TYPE), dumps(value).encode())
         body = LINES.emit((None, dumps(line)) for line in lines(value, self.shape))
         return HttpReply(200, kept_headers(recorded, LINES.content_type), body)
+
+    def _fits(self, recorded: HttpReply, is_stream: bool) -> bool:
+        """Whether a recorded reply is a whole answer in the form that is asked for."""
+        read = read_reply(recorded, self.shape)
+        return LINES.fits(recorded) == is_stream and read.complete and read.error is None
 
     def build_failure(
         self, request: HttpRequest, recorded: HttpReply | None, kind: FailureKind
