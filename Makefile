@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 DEMO := .venv/.demo
-TARGETS := demo test lint types check bench gold samples wheel clean
+TARGETS := demo test lint types check bench gold matrix samples wheel clean
 .PHONY: help $(TARGETS)
 .DEFAULT_GOAL := help
 
@@ -15,6 +15,7 @@ help:
 	@echo "make types   mypy --strict, tests too"
 	@echo "make check   lint, types and test: what CI runs"
 	@echo "make bench   the figures of README"
+	@echo "make matrix  every framework's agent in an environment of its own (ARGS='langgraph adk' picks)"
 	@echo "make samples record the sample traces again"
 	@echo "make gold    accept the present output as the gold files of tests/gold"
 
@@ -35,7 +36,7 @@ demo: $(DEMO)
 	$(BIN)/tracer demo $(ARGS)
 
 test: $(INSTALLED)
-	@bash .ci/browser && $(BIN)/python -m pytest $(ARGS)
+	@bash .ci/browser && $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -58,6 +59,9 @@ gold: $(INSTALLED)
 	TRACER_GOLD=accept $(BIN)/python -m pytest -m "not browser" -q tests -k gold $(ARGS)
 	@git --no-pager diff --stat -- tests/gold || true
 
+matrix: $(INSTALLED)
+	$(BIN)/python -m tests.frameworks.matrix $(ARGS)
+
 samples: $(DEMO)
 	$(BIN)/python sample_traces/record.py
 
@@ -65,4 +69,4 @@ wheel: $(INSTALLED)
 	$(BIN)/python -m build --wheel
 
 clean:
-	rm -rf .venv .tools dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .tools .matrix dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,5 +1,6 @@
 """Documents can't drift: what they quote is compared with, or run as, the real thing."""
 
+import json
 import os
 import re
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.frameworks import matrix
 from tracer.cli.main import COMMANDS
 from tracer.demo.local_models import ANTHROPIC, OPENAI
 from tracer.store import connection
@@ -77,3 +79,8 @@ def test_readme_names_every_command() -> None:
 def test_links_lead_somewhere(name: str) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", _read(name)):
         assert (ROOT / target).exists()
+
+
+def test_the_frameworks_of_the_readme_are_those_of_the_matrix() -> None:
+    shown = _read("README.md").split("<!-- matrix -->")[1].split("<!-- /matrix -->")[0].strip()
+    assert shown == matrix.table(json.loads(matrix.RESULTS.read_text("utf-8"))).strip()

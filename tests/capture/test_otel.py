@@ -111,6 +111,26 @@ def test_every_step_is_a_span_with_its_parent(
     assert agent.end_time is not None and chat is not None
 
 
+def test_embeddings_are_another_operation(bench: Bench, exporter: InMemorySpanExporter) -> None:
+    data = [{"object": "embedding", "index": 0, "embedding": [0.5, 1.0]}]
+    usage = {"prompt_tokens": 3, "total_tokens": 3}
+    value = {"object": "list", "data": data, "model": "text-embedding-3-small", "usage": usage}
+
+    @tracer.agent(name="indexer")
+    def agent() -> None:
+        client = openai.OpenAI(base_url=f"{embedder.url}/v1", api_key="k")
+        client.embeddings.create(model="text-embedding-3-small", input="lamp")
+
+    with OddServer(lambda exchange: exchange.reply(value)) as embedder:
+        agent()
+    [span] = [s for s in exporter.get_finished_spans() if s.name != "invoke_agent indexer"]
+    attributes = dict(span.attributes or {})
+    assert span.name == "embeddings text-embedding-3-small"
+    assert attributes["gen_ai.operation.name"] == "embeddings"
+    assert attributes["gen_ai.usage.input_tokens"] == 3
+    assert "gen_ai.usage.output_tokens" not in attributes
+
+
 def test_content_goes_into_spans_only_by_opentelemetrys_own_switch(
     bench: Bench,
     server: OddServer,

@@ -1,5 +1,6 @@
 """Keys, cookies and passwords never reach the disk, wherever a program lets them slip."""
 
+import base64
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,8 @@ from tests.support.agents import Bench
 from tests.support.processes import Desk, unpacked
 from tests.support.servers import Exchange, OddServer
 from tracer.capture import redact
+from tracer.providers import eventstream
+from tracer.store.reading import Store
 
 KEY = "sk-proj-Zx81hQp0TeStKeyAbCdEf0123456789"
 COOKIE = "8f14e45fceea167a5a36dedd4bea2543"
@@ -144,6 +147,50 @@ def test_a_key_in_a_streamed_answer_split_by_chunks(bench: Bench, server: OddSer
     assert leaks(stored(bench), KEY) == []
     replayed = bench.replay(agent).result
     assert len(replayed) == len(text) and "your key was [redacted]**" in replayed
+
+
+def test_a_key_in_an_event_stream(bench: Bench, server: OddServer) -> None:
+    """Frames stay readable for a client that checks them, base64 hides nothing."""
+    key = "sk-frames-0123456789abcdef"
+    said = f"Your key is {key}.".encode()
+    body = eventstream.emit([
+        ("contentBlockDelta", b'{"contentBlockIndex":0,"delta":{"text":"' + said + b'"}}'),
+        ("chunk", b'{"bytes":"' + base64.b64encode(said) + b'"}'),
+        ("messageStop", b'{"stopReason":"end_turn"}'),
+    ])  # fmt: skip
+
+    def answer(exchange: Exchange) -> None:
+        exchange.begin(200, {"content-type": eventstream.CONTENT_TYPE})
+        for start in range(0, len(body), 11):
+            exchange.chunk(body[start : start + 11])
+        exchange.finish()
+
+    server.odd = answer
+
+    @tracer.agent
+    def agent() -> int:
+        url = f"{server.url}/model/m/converse-stream"
+        reply = httpx.post(url, json={"messages": []}, headers={"x-api-key": key})
+        assert key.encode() in reply.content  # the agent sees what came
+        return len(reply.content)
+
+    agent()
+    found = stored(bench)
+    assert not leaks(found, key, base64.b64encode(said).decode())
+    with Store.open(bench.database) as store:
+        step = next(step for step in store.steps(store.find_run("last").id) if step.kind == "model")
+        reply = store.reply(step)
+    assert reply is not None
+    frames = eventstream.parse(b"".join(reply.chunks)).frames
+    assert [frame.sound for frame in frames] == [True] * 3
+    assert [frame.end for frame in frames] == [f.end for f in eventstream.parse(body).frames]
+
+
+def test_counts_are_no_secrets() -> None:
+    name = "X-Amzn-Bedrock-Input-Token-Count"
+    assert redact.headers([(name, "12"), ("x-token", "abc")]) == (
+        (name, "12"), ("x-token", redact.REDACTED),
+    )  # fmt: skip
 
 
 def test_ordinary_words_stay(bench: Bench, server: OddServer) -> None:

@@ -94,10 +94,16 @@ def test_foreign_and_broken_database(tracer: Run, tmp_path: Path) -> None:
 
 
 def test_the_later_options_of_run_say_so(tracer: Run) -> None:
-    for option in (("--tool", "mod:f"), ("--workspace", ".")):
-        done = tracer("run", *option, "x.py")
-        assert done.code == 2
-        assert "not there yet" in done.err
+    done = tracer("run", "--workspace", ".", "x.py")
+    assert done.code == 2
+    assert "not there yet" in done.err
+
+
+def test_a_tool_named_wrongly(tracer: Run) -> None:
+    for name in ("a b", "mod:", ":f", "mod:f()", "x/y.py:f"):
+        done = tracer("run", "--tool", name, "x.py")
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "MODULE:NAME" in done.err
 
 
 def test_run_without_a_program(tracer: Run) -> None:

@@ -8,7 +8,7 @@ import base64
 import gzip
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,19 @@ FILE = FOLDER / "exchanges.jsonl.gz"
 APIS = {
     "chat.completions": "openai.chat",
     "messages": "anthropic.messages",
+    "responses": "openai.responses",
+    "converse": "bedrock.converse",
+    "converse-stream": "bedrock.converse",
+    "invoke": "bedrock.invoke",
+    "invoke-stream": "bedrock.invoke",
+    "cohere.v2.chat": "cohere.chat",
     "generateContent": "gemini.generate_content",
     "streamGenerateContent": "gemini.generate_content",
     "ollama.chat": "ollama.chat",
     "ollama.generate": "ollama.generate",
 }
+# Listed with the format above them, but other questions.
+_SUB_RESOURCES = ("/responses/compact", "/responses/input_tokens")
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
         id=entry["id"],
         provider=entry["provider"],
         endpoint=entry["endpoint"],
-        api=APIS.get(entry["endpoint"]),
+        api=None if _is_other(entry, body) else APIS.get(entry["endpoint"]),
         is_stream=entry["framing"] == "sse",
         request=HttpRequest(
             entry["method"],
@@ -74,6 +82,13 @@ def _exchange(entry: dict[str, Any]) -> Exchange:
     )
 
 
+def _is_other(entry: dict[str, Any], reply: bytes) -> bool:
+    """Listed with a format, but another question; Bedrock invokes every kind under one path."""
+    if entry["url"].endswith(_SUB_RESOURCES):
+        return True
+    return entry["endpoint"] == "invoke" and b'"embedding' in reply
+
+
 def exception_of(exchange: Exchange) -> str | None:
     """Why an exchange holds no whole answer, told from the wire alone; None for whole answers."""
     if exchange.reply.status >= 400:
@@ -84,7 +99,7 @@ def exception_of(exchange: Exchange) -> str | None:
         has_error = b'data: {"error":' in exchange.reply.body
         return "an error ends the stream" if has_error else None
     value = json.loads(exchange.reply.body)
-    if "choices" in value or "content" in value:
+    if value.keys() & {"choices", "content", "output"}:
         return None
     return "an error under status 200" if "error" in value else "an echo server, no model"
 
@@ -113,13 +128,12 @@ class Facts:
 
 def plain_facts(exchange: Exchange) -> Facts:
     """Facts of the first choice, read without any code of tracer's and without its care."""
+    of_object, of_events = _PLAIN[exchange.api or ""]
     if exchange.is_stream:
         lines = exchange.reply.body.decode().splitlines()
         data = [line[5:].strip() for line in lines if line.startswith("data:")]
-        events = [json.loads(entry) for entry in data if entry != "[DONE]"]
-        return (_chat_events if exchange.api == "openai.chat" else _message_events)(events)
-    value = json.loads(exchange.reply.body)
-    return (_chat_object if exchange.api == "openai.chat" else _message_object)(value)
+        return of_events([json.loads(entry) for entry in data if entry != "[DONE]"])
+    return of_object(json.loads(exchange.reply.body))
 
 
 def _add_content(facts: Facts, content: Any) -> None:
@@ -192,6 +206,67 @@ def _message_events(events: list[dict[str, Any]]) -> Facts:
             facts.finish = event["delta"]["stop_reason"]
     facts.calls = [[call_id, name, raw or "{}"] for call_id, name, raw in calls]
     return facts
+
+
+def _response_object(value: dict[str, Any]) -> Facts:
+    is_queued = value["status"] == "queued"
+    facts, reasoning = Facts(finish=None if is_queued else value["status"]), list[str]()
+    for item in value["output"]:
+        content = item.get("content") or []
+        if item["type"] == "message":
+            facts.text += "".join(entry.get("text", "") for entry in content)
+            facts.refusal += "".join(entry.get("refusal", "") for entry in content)
+        elif item["type"] == "reasoning":
+            texts = [entry["text"] for entry in [*item["summary"], *content]]
+            reasoning += ["\n\n".join(texts)]
+        elif item["type"] in _AGENTS_CALLS and item.get("execution") != "server":
+            raw = item["input"] if "input" in item else item["arguments"]
+            name = item.get("name", "tool_search")
+            facts.calls = [*facts.calls, [item["call_id"], name, raw]]
+    facts.reasoning = "".join(reasoning)
+    return facts
+
+
+def _response_events(events: list[dict[str, Any]]) -> Facts:
+    """From the pieces alone: what the last event repeats is not looked at."""
+    facts, items = Facts(), dict[int, dict[str, Any]]()
+    for event in events:
+        kind, index = event["type"], event.get("output_index", -1)
+        if kind == "response.output_item.added":
+            items[index] = event["item"] | {"said": ""}
+        elif kind == "response.output_item.done" and isinstance(
+            event["item"].get("arguments"), dict
+        ):
+            items[index]["said"] = json.dumps(event["item"]["arguments"])
+        elif kind == "response.output_text.delta":
+            facts.text += event["delta"]
+        elif kind == "response.refusal.delta":
+            facts.refusal += event["delta"]
+        elif kind == "response.reasoning_summary_part.added" and event["summary_index"]:
+            facts.reasoning += "\n\n"
+        elif kind in ("response.reasoning_summary_text.delta", "response.reasoning_text.delta"):
+            facts.reasoning += event["delta"]
+        elif kind in _CALL_DELTAS:
+            items[index]["said"] += event["delta"]
+        elif kind in ("response.completed", "response.incomplete"):
+            facts.finish = event["response"]["status"]
+    for _, item in sorted(items.items()):
+        if item["type"] in _AGENTS_CALLS and item.get("execution") != "server":
+            call = [item["call_id"], item.get("name", "tool_search"), item["said"]]
+            facts.calls = [*facts.calls, call]
+    return facts
+
+
+_AGENTS_CALLS = ("function_call", "custom_tool_call", "tool_search_call")
+_CALL_DELTAS = (
+    "response.function_call_arguments.delta",
+    "response.custom_tool_call_input.delta",
+)
+_PLAIN: dict[str, tuple[Callable[[Any], Facts], Callable[[Any], Facts]]] = {
+    "openai.chat": (_chat_object, _chat_events),
+    "anthropic.messages": (_message_object, _message_events),
+    "openai.responses": (_response_object, _response_events),
+}
 
 
 def facts_of(message: Message) -> Facts:

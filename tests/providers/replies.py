@@ -10,6 +10,8 @@ from tracer.providers.sse import emit
 
 CHAT = api_named("openai.chat")
 MESSAGES = api_named("anthropic.messages")
+RESPONSES = api_named("openai.responses")
+EMBEDDINGS = api_named("openai.embeddings")
 JSON_HEADERS = [("Content-Type", "application/json"), ("x-request-id", "req_1")]
 STREAM_HEADERS = [("Content-Type", "text/event-stream"), ("x-request-id", "req_1")]
 
@@ -32,6 +34,22 @@ def messages_request(stream: bool = False, **fields: Any) -> HttpRequest:
     return HttpRequest(
         "POST", "https://api.anthropic.com/v1/messages", [], json.dumps(body).encode()
     )
+
+
+def responses_request(stream: bool = False, **fields: Any) -> HttpRequest:
+    """A request for Responses."""
+    body = {"model": "gpt-x", "input": "Weather?", **fields}
+    if stream:
+        body["stream"] = True
+    url = "https://api.openai.com/v1/responses"
+    return HttpRequest("POST", url, [], json.dumps(body).encode())
+
+
+def embeddings_request(given: Any = "Weather?", **fields: Any) -> HttpRequest:
+    """A request for embeddings."""
+    body = {"model": "embed-x", "input": given, **fields}
+    url = "https://api.openai.com/v1/embeddings"
+    return HttpRequest("POST", url, [], json.dumps(body).encode())
 
 
 def json_reply(value: Any, status: int = 200) -> HttpReply:
@@ -153,6 +171,142 @@ MESSAGE_JSON = json_reply(
 )
 
 
+RESPONSE: dict[str, Any] = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 7,
+    "status": "completed",
+    "error": None,
+    "incomplete_details": None,
+    "instructions": None,
+    "metadata": {},
+    "model": "gpt-x-1",
+    "output": [
+        {
+            "id": "rs_1",
+            "type": "reasoning",
+            "summary": [
+                {"type": "summary_text", "text": "Look it up."},
+                {"type": "summary_text", "text": "Twice."},
+            ],
+            "encrypted_content": "gAAAc2ln+/==",
+        },
+        {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "phase": "commentary",
+            "content": [
+                {"type": "output_text", "text": "I look.", "annotations": [], "logprobs": []}
+            ],
+        },
+        {
+            "id": "fc_1",
+            "type": "function_call",
+            "status": "completed",
+            "call_id": "call_a",
+            "name": "weather",
+            "arguments": '{ "city": "Oslo" }',
+        },
+        {
+            "id": "fc_2",
+            "type": "function_call",
+            "status": "completed",
+            "call_id": "call_b",
+            "name": "weather",
+            "arguments": '{"city":"Rome"}',
+        },
+    ],
+    "parallel_tool_calls": True,
+    "temperature": 1.0,
+    "tool_choice": "auto",
+    "tools": [],
+    "top_p": 1.0,
+    "x_new": {"kept": True},
+    "usage": {
+        "input_tokens": 20,
+        "input_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 2},
+        "output_tokens": 9,
+        "output_tokens_details": {"reasoning_tokens": 4},
+        "total_tokens": 29,
+    },
+}
+RESPONSE_JSON = json_reply(RESPONSE)
+
+
+def responses_stream(*events: dict[str, Any]) -> HttpReply:
+    """A Responses stream of these events."""
+    numbered = (
+        (event["type"], json.dumps({**event, "sequence_number": number}))
+        for number, event in enumerate(events)
+    )
+    return HttpReply(200, STREAM_HEADERS, emit(numbered))
+
+
+def _response_events() -> list[dict[str, Any]]:
+    reasoning, message, *calls = RESPONSE["output"]
+    opening = {**RESPONSE, "status": "in_progress", "output": [], "usage": None}
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": opening},
+        {"type": "response.in_progress", "response": opening},
+        _item("added", 0, {**reasoning, "summary": []}),
+    ]
+    for index, entry in enumerate(reasoning["summary"]):
+        here = {"item_id": "rs_1", "output_index": 0, "summary_index": index}
+        stem = "response.reasoning_summary"
+        events += [
+            {"type": f"{stem}_part.added", **here, "part": {**entry, "text": ""}},
+            {"type": f"{stem}_text.delta", **here, "delta": entry["text"][:4]},
+            {"type": f"{stem}_text.delta", **here, "delta": entry["text"][4:]},
+            {"type": f"{stem}_text.done", **here, "text": entry["text"]},
+            {"type": f"{stem}_part.done", **here, "part": entry},
+        ]
+    [entry] = message["content"]
+    here = {"item_id": "msg_1", "output_index": 1, "content_index": 0}
+    events += [
+        _item("done", 0, reasoning),
+        {"type": "keepalive"},
+        _item("added", 1, {**message, "status": "in_progress", "content": []}),
+        {"type": "response.content_part.added", **here, "part": {**entry, "text": ""}},
+        {"type": "response.output_text.delta", **here, "delta": "I ", "logprobs": []},
+        {"type": "response.output_text.delta", **here, "delta": "look.", "logprobs": []},
+        {"type": "response.output_text.done", **here, "text": "I look.", "logprobs": []},
+        {"type": "response.content_part.done", **here, "part": entry},
+        _item("done", 1, message),
+    ]
+    for index, call in enumerate(calls, 2):
+        here = {"item_id": call["id"], "output_index": index}
+        stem = "response.function_call_arguments"
+        events += [
+            _item("added", index, {**call, "status": "in_progress", "arguments": ""}),
+            {"type": f"{stem}.delta", **here, "delta": call["arguments"][:5]},
+            {"type": f"{stem}.delta", **here, "delta": call["arguments"][5:]},
+            {"type": f"{stem}.done", **here, "arguments": call["arguments"]},
+            _item("done", index, call),
+        ]
+    return [*events, {"type": "response.completed", "response": RESPONSE}]
+
+
+def _item(end: str, index: int, item: dict[str, Any]) -> dict[str, Any]:
+    return {"type": f"response.output_item.{end}", "output_index": index, "item": item}
+
+
+RESPONSE_EVENTS = _response_events()
+RESPONSE_STREAM = responses_stream(*RESPONSE_EVENTS)
+EMBEDDINGS_JSON = json_reply(
+    {
+        "object": "list",
+        "data": [
+            {"object": "embedding", "index": index, "embedding": [0.25, -1.5, 0.0]}
+            for index in range(2)
+        ],
+        "model": "embed-x-1",
+        "usage": {"prompt_tokens": 8, "total_tokens": 8},
+    }
+)
+
+
 def _delta(index: int, kind: str, **fields: str) -> dict[str, Any]:
     return {
         "type": "content_block_delta",
@@ -236,5 +390,23 @@ EDITED_MESSAGE: Message = {
         {"type": "reasoning", "content": "Look it up.", "signature": "c2ln+/=="},
         {"type": "reasoning", "content": "", "redacted_data": "b3BhcXVl"},
         tool_call("weather", {"city": "Bergen"}, "toolu_a"),
+    ],
+}
+REASONING = {
+    "type": "reasoning",
+    "content": "Look it up.\n\nTwice.",
+    "id": "rs_1",
+    "encrypted_content": "gAAAc2ln+/==",
+    "summary": [
+        {"type": "summary_text", "text": "Look it up."},
+        {"type": "summary_text", "text": "Twice."},
+    ],
+}
+EDITED_RESPONSE: Message = {
+    "role": "assistant",
+    "parts": [
+        REASONING,
+        {**tool_call("weather", {"city": "Bergen"}, "call_a"), "item_id": "fc_1"},
+        {**tool_call("weather", {"city": "Rome"}, "call_b"), "item_id": "fc_2"},
     ],
 }

@@ -2,12 +2,13 @@
 
 import json
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from tracer.providers import api_named, recognise
-from tracer.providers.base import Api, HttpReply, ModelReply
+from tracer.providers.base import Api, HttpReply, ModelReply, ModelRequest
 from tracer.providers.jsontext import same_json
 
 from .corpus import (
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.skipif(not FILE.exists(), reason=f"no recorded exchange
 
 # Keys whose values have another form here: roles and types are words of this model.
 _REWORDED = frozenset({"role", "type", "media_type", "format"})
+_HERE = ("openai.chat", "anthropic.messages", "openai.responses")
+_COMPLETED = ("status", "completed")  # goes without saying
 # Beside the parts of a message, and kept in the template a substitute starts from.
 _TEMPLATE_ONLY = frozenset({"thought_signature"})
 
@@ -37,8 +40,8 @@ def everything() -> list[Exchange]:
 
 @pytest.fixture(scope="module")
 def ours(everything: list[Exchange]) -> list[Exchange]:
-    """Those of the two formats read here; the others have files of their own."""
-    return [e for e in everything if e.api in ("openai.chat", "anthropic.messages")]
+    """Those of the formats read here; the others have files of their own."""
+    return [exchange for exchange in everything if exchange.api in _HERE]
 
 
 def _api(exchange: Exchange) -> Api:
@@ -63,9 +66,9 @@ def test_exactly_our_formats_are_recognised(everything: list[Exchange]) -> None:
         assert name == (exchange.api if request.body else None), exchange.id
 
 
-def test_both_formats_and_forms_are_there(ours: list[Exchange]) -> None:
+def test_all_formats_and_forms_are_there(ours: list[Exchange]) -> None:
     kinds = Counter((exchange.api, exchange.is_stream) for exchange in ours)
-    assert len(kinds) == 4
+    assert len(kinds) == 6
     exceptions = Counter(filter(None, map(exception_of, ours)))
     del exceptions["the provider refused (status of failure)"]
     assert exceptions.total() <= len(ours) / 100, exceptions
@@ -77,6 +80,9 @@ def test_requests_are_read_without_loss(ours: list[Exchange]) -> None:
             continue
         wire = json.loads(exchange.request.body)
         read = _api(exchange).read_request(exchange.request)
+        if exchange.api == "openai.responses":
+            _assert_items_are_read(exchange.id, wire, read)
+            continue
         system = [{"role": "system", "content": wire["system"]}] if wire.get("system") else []
         asked = [*system, *wire["messages"]]
         assert len(read.messages) == len(asked), exchange.id
@@ -90,6 +96,22 @@ def test_requests_are_read_without_loss(ours: list[Exchange]) -> None:
             kept = {value for _, value in leaves(message)}
             lost = [(k, v) for k, v in leaves(said) if v not in kept and k not in _REWORDED]
             assert not lost, (exchange.id, lost)
+
+
+def _assert_items_are_read(exchange_id: str, wire: Any, read: ModelRequest) -> None:
+    items = wire.get("input", [])
+    asked = [wire.get("instructions"), *(items if isinstance(items, list) else [items])]
+    assert len(read.messages) + ("prompt" in wire) > 0, exchange_id
+    kept = {value for _, value in leaves([read.messages, read.tools])}
+    lost = [(k, v) for k, v in leaves(asked) if v not in kept and k not in _REWORDED]
+    assert [entry for entry in lost if entry != _COMPLETED] == [], exchange_id
+    roles = [message["role"] for message in read.messages]
+    assert ("assistant", "assistant") not in pairwise(roles), exchange_id
+    offered = {value for key, value in leaves(wire.get("tools") or []) if key == "description"}
+    assert offered <= {value for _, value in leaves(read.tools)}, exchange_id
+    own = {"model", "input", "instructions", "tools", "stream"}
+    assert set(wire) - set(read.parameters) <= own, exchange_id
+    assert (read.stream, read.model) == (bool(wire.get("stream")), wire.get("model")), exchange_id
 
 
 def test_replies_are_read_without_loss(ours: list[Exchange]) -> None:
@@ -112,17 +134,18 @@ def test_replies_are_read_without_loss(ours: list[Exchange]) -> None:
 
 def _assert_no_leaf_is_lost(exchange: Exchange, read: ModelReply) -> None:
     value = json.loads(exchange.reply.body)
-    said = [choice["message"] for choice in value.get("choices", [])] or value["content"]
+    choices = [choice["message"] for choice in value.get("choices", [])]
+    said = choices or value.get("content", value.get("output"))
     kept = {text for _, text in leaves(read.messages)}
     dropped = _TEMPLATE_ONLY | _REWORDED
     lost = [(key, text) for key, text in leaves(said) if text not in kept and key not in dropped]
-    assert not lost, (exchange.id, lost)
+    assert [entry for entry in lost if entry != _COMPLETED] == [], (exchange.id, lost)
 
 
 def _parsed(raw: Any) -> Any:
     try:
         return json.loads(raw)
-    except ValueError:
+    except (ValueError, TypeError):
         return raw
 
 
@@ -144,6 +167,9 @@ def test_what_is_no_answer_is_an_error(ours: list[Exchange]) -> None:
     for exchange in ours:
         if exception_of(exchange) is not None:
             read = _read(exchange)
+            if exchange.is_stream and not exchange.reply.body:
+                assert not read.complete, exchange.id
+                continue
             assert read.error is not None, exchange.id
             assert read.error.type, exchange.id
             assert read.error.message, exchange.id
@@ -184,7 +210,9 @@ def test_each_reply_can_say_something_else(ours: list[Exchange], stream: bool) -
     text = TEXT["parts"][0]["content"]
     for exchange in _answers(ours):
         _, read = _built(exchange, TEXT, stream=stream)
-        assert read.messages[0]["parts"] == TEXT["parts"], exchange.id
+        [part] = read.messages[0]["parts"]
+        part.pop("message", None)  # Responses: the made id of the item it is in
+        assert part == TEXT["parts"][0], exchange.id
         assert read.finish_reasons[0] == "stop"
         _, read = _built(exchange, {"parts": [tool_call("new", {"a": text})]}, stream=stream)
         [part] = read.messages[0]["parts"]

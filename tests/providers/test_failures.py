@@ -1,4 +1,4 @@
-"""Replies that fail, in both formats and both forms."""
+"""Replies that fail, in all formats and both forms."""
 
 import json
 from typing import Any
@@ -17,10 +17,14 @@ from .replies import (
     MESSAGE_JSON,
     MESSAGE_STREAM,
     MESSAGES,
+    RESPONSE_JSON,
+    RESPONSE_STREAM,
+    RESPONSES,
     TEXT,
     chat_request,
     json_reply,
     messages_request,
+    responses_request,
 )
 from .replies_google import (
     GEMINI,
@@ -36,6 +40,7 @@ from .replies_google import (
 
 FORMATS: list[Any] = [(CHAT, chat_request, CHAT_JSON, CHAT_STREAM),
            (MESSAGES, messages_request, MESSAGE_JSON, MESSAGE_STREAM),
+           (RESPONSES, responses_request, RESPONSE_JSON, RESPONSE_STREAM),
            (GEMINI, gemini_request, GEMINI_JSON, GEMINI_STREAM),
            (OLLAMA, ollama_request, OLLAMA_JSON, OLLAMA_STREAM)]  # fmt: skip
 CASES = [
@@ -115,14 +120,17 @@ def test_invalid_json(api: Api, request_: HttpRequest, recorded: HttpReply | Non
 
 @pytest.mark.parametrize(("api", "ask", "ending"), [
     (CHAT, chat_request, "[DONE]"), (MESSAGES, messages_request, '{"type":"message_stop"}'),
+    (RESPONSES, responses_request, None),
 ])  # fmt: skip
 def test_an_answer_without_calls_is_garbled_at_its_first_content(
-    api: Api, ask: Any, ending: str
+    api: Api, ask: Any, ending: str | None
 ) -> None:
     said = api.build_reply(ask(True), None, TEXT)
     reply = api.build_failure(ask(True), said, "invalid_json")
-    *_, broken, last = parse(reply.body)
-    assert last.data == ending
+    *events, broken = parse(reply.body)
+    if ending is not None:
+        assert broken.data == ending
+        broken = events[-1]
     with pytest.raises(ValueError):
         json.loads(broken.data)
     json_reply_ = api.build_failure(ask(), said, "invalid_json")

@@ -1,6 +1,7 @@
 """Building Chat Completions: the form asked for, what stays, what changes."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -156,6 +157,21 @@ def test_usage_goes_where_it_went() -> None:
         last = _chunks(beside, TEXT, **asked)[-1]
         assert (last["choices"][0]["finish_reason"], last["usage"]) == ("stop", USAGE)
     assert _object(CHAT_STREAM, TEXT)["usage"]["total_tokens"] == 0
+
+
+def test_calls_come_whole_to_an_sdk_that_refuses_pieces() -> None:
+    """Mistral's does, also behind a gateway, where no recorded call shows it."""
+    asked = chat_request(True)
+    for agent, deltas in (
+        ("speakeasy-sdk/python 3.7.0 2.935.1 1.0.0 mistralai", 1),
+        ("mistral-client-python/1.9", 1),
+        ("OpenAI/Python 3.54.0", 2),
+    ):
+        request = replace(asked, headers=[("User-Agent", agent)])
+        built = CHAT.build_reply(request, None, OTHER_TOOL)
+        events = [json.loads(e.data) for e in parse(built.body) if e.data != "[DONE]"]
+        calls = [c["choices"][0]["delta"] for c in events if c["choices"]]
+        assert len([delta for delta in calls if delta.get("tool_calls")]) == deltas
 
 
 def test_calls_come_whole_where_the_provider_sends_them_whole() -> None:

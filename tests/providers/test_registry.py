@@ -5,6 +5,7 @@ import pytest
 from tracer.providers import APIS, api_named, model_in_path, provider_name, recognise
 
 CHAT = b'{"model": "m", "messages": []}'
+ASKED = b'{"model": "m", "input": "x"}'
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,11 @@ CHAT = b'{"model": "m", "messages": []}'
         ("https://api.anthropic.com/v1/messages?beta=true", "anthropic.messages"),
         ("http://[broken/v1/messages", "anthropic.messages"),
         ("http://h/api/chat/", "ollama.chat"),
+        ("https://api.cohere.com/v2/chat", "cohere.chat"),
+        ("http://localhost:1/model/us.amazon.nova-micro-v1%3A0/converse", "bedrock.converse"),
+        ("http://proxy/aws/model/arn:aws:bedrock:x/p/converse-stream/", "bedrock.converse"),
+        ("https://h/model/anthropic.claude-v2/invoke", "bedrock.invoke"),
+        ("https://h/model/m/invoke-with-response-stream?x=1", "bedrock.invoke"),
     ],
 )
 def test_recognised_by_path(url: str, name: str) -> None:
@@ -29,7 +35,8 @@ def test_recognised_by_path(url: str, name: str) -> None:
     assert api.name == name
     assert recognise("post", url, CHAT) is api
     assert recognise("GET", url, CHAT) is None
-    assert recognise("POST", url, b'{"model": "m", "input": "x"}') is None
+    if name != "bedrock.converse":  # its requests may hold no more than a stored prompt's variables
+        assert recognise("POST", url, b'{"model": "m", "input": "x"}') is None
 
 
 @pytest.mark.parametrize(
@@ -38,7 +45,21 @@ def test_recognised_by_path(url: str, name: str) -> None:
         ("https://api.anthropic.com/v1/messages/count_tokens", CHAT),
         ("https://api.openai.com/v1/threads/t/messages", b'{"role": "user", "content": "x"}'),
         ("https://api.openai.com/v1/responses", CHAT),
-        ("https://api.cohere.com/v2/chat", CHAT),
+        ("https://api.openai.com/v1/responses/compact", ASKED),
+        ("https://api.openai.com/v1/responses/input_tokens", ASKED),
+        ("https://api.openai.com/v1/responses/resp_1/cancel", ASKED),
+        ("https://api.openai.com/v1/moderations", ASKED),
+        ("https://forms.example/api/responses", b'{"answers": []}'),
+        ("https://api.openai.com/v1/embeddings", CHAT),
+        ("https://api.cohere.com/v1/chat", b'{"message": "x", "model": "m"}'),
+        ("https://api.cohere.com/v2/embed", b'{"texts": ["x"], "model": "m"}'),
+        ("https://h/model/m/converse-stream-x", CHAT),
+        ("https://h/converse", CHAT),
+        ("https://h/model/amazon.titan-embed-text-v1/invoke", b'{"inputText": "x"}'),
+        ("https://h/model/arn%3Aaws/invoke", b'{"inputText": "x", "normalize": true}'),
+        ("https://h/model/cohere.embed-v4%3A0/invoke", b'{"texts": ["x"], "input_type": "s"}'),
+        ("https://h/model/amazon.nova-canvas-v1%3A0/invoke", b'{"taskType": "TEXT_IMAGE"}'),
+        ("https://h/model/stability.sd3/invoke", b'{"prompt": "x"}'),
         ("https://h/v1/models/gemini:rawPredict", CHAT),
     ],
 )
@@ -85,6 +106,32 @@ def test_what_a_path_says_of_the_model(url: str, said: str) -> None:
     assert model_in_path(url) == said
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://api.openai.com/v1/responses", "openai.responses"),
+        ("https://x.openai.azure.com/openai/responses?api-version=2026-01-01", "openai.responses"),
+        ("https://x.openai.azure.com/openai/v1/responses", "openai.responses"),
+        ("https://api.x.ai/v1/responses", "openai.responses"),
+        ("http://localhost:8000/responses/", "openai.responses"),
+        ("https://api.openai.com/v1/embeddings", "openai.embeddings"),
+        ("https://x.openai.azure.com/openai/deployments/d/embeddings?api-version=1",
+         "openai.embeddings"),
+    ],
+)  # fmt: skip
+def test_input_is_asked_of_responses_and_embeddings(url: str, name: str) -> None:
+    api = recognise("POST", url, ASKED)
+    assert api is api_named(name)
+    assert recognise("GET", url, ASKED) is None
+    assert recognise("POST", url, CHAT) is None
+
+
+def test_a_prompt_of_the_provider_holds_the_question() -> None:
+    body = b'{"prompt": {"id": "pmpt_1", "variables": {}}}'
+    api = recognise("POST", "https://api.openai.com/v1/responses", body)
+    assert api is api_named("openai.responses")
+
+
 def test_claude_on_vertex() -> None:
     body = b'{"anthropic_version": "vertex-2023-10-16", "messages": []}'
     url = (
@@ -92,6 +139,25 @@ def test_claude_on_vertex() -> None:
     )
     api = recognise("POST", url, body)
     assert api is api_named("anthropic.messages")
+
+
+def test_counting_tokens_on_vertex_asks_no_model() -> None:
+    body = b'{"anthropic_version": "vertex-2023-10-16", "messages": []}'
+    url = "https://h/v1/projects/p/locations/l/publishers/anthropic/models/count-tokens:rawPredict"
+    assert recognise("POST", url, body) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("amazon.titan-text-lite-v1/invoke", b'{"inputText": "x"}'),
+        ("arn%3Aaws/invoke", b'{"inputText": "x", "textGenerationConfig": {}}'),
+        ("meta.llama3/invoke", b'{"prompt": "x"}'),
+        ("cohere.command-r-v1%3A0/invoke", b'{"message": "x"}'),
+    ],
+)
+def test_text_generation_on_bedrock(path: str, body: bytes) -> None:
+    assert recognise("POST", f"https://h/model/{path}", body) is api_named("bedrock.invoke")
 
 
 def test_names_are_unique_and_found() -> None:

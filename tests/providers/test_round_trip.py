@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from tracer.providers.base import Api, HttpReply, HttpRequest
 from tracer.providers.jsontext import same_json
 
-from .replies import CHAT, MESSAGES, chat_request, json_reply, messages_request
+from .replies import (
+    CHAT,
+    MESSAGES,
+    RESPONSES,
+    chat_request,
+    json_reply,
+    messages_request,
+    responses_request,
+)
 from .replies_google import GEMINI, OLLAMA, gemini_request, ollama_request
 
 _text = st.text(st.characters(codec="utf-8"), min_size=1)
@@ -112,6 +120,73 @@ def _message_replies(draw: st.DrawFn) -> HttpReply:
     return json_reply(value)
 
 
+_any_text = st.text(st.characters(codec="utf-8"))
+_summaries = st.lists(_any_text.map(lambda text: {"type": "summary_text", "text": text}))
+_entries = st.one_of(
+    st.builds(
+        lambda text, notes: {"type": "output_text", "text": text, "annotations": notes},
+        _any_text,
+        st.lists(st.fixed_dictionaries({"type": st.just("c"), "n": st.integers()}), max_size=2),
+    ),
+    _text.map(lambda text: {"type": "refusal", "refusal": text}),
+    _values.map(lambda x: {"type": "brand_new", "x": x}),
+)
+_items = st.one_of(
+    st.builds(
+        lambda content, phase: {
+            "type": "message", "role": "assistant", "content": content, **phase,
+        },
+        st.lists(_entries, max_size=3),
+        st.sampled_from([{}, {"phase": "commentary"}, {"phase": None}]),
+    ),
+    st.builds(
+        lambda summary, content, more: {
+            "type": "reasoning", "summary": summary, **content, **more,
+        },
+        _summaries,
+        st.sampled_from([{}, {"content": []}])
+        | _text.map(lambda text: {"content": [{"type": "reasoning_text", "text": text}]}),
+        st.sampled_from([{}, {"encrypted_content": "gAA="}, {"encrypted_content": None}]),
+    ),
+    st.builds(
+        lambda name, raw: {"type": "function_call", "name": name, "arguments": raw},
+        _names,
+        _raw_arguments,
+    ),
+    st.builds(
+        lambda name, said: {"type": "custom_tool_call", "name": name, "input": said},
+        _names,
+        _any_text,
+    ),
+    _values.map(lambda x: {"type": "computer_call", "action": x, "pending_safety_checks": []}),
+    _values.map(lambda x: {"type": "web_search_call", "action": x}),
+    _any_text.map(lambda x: {"type": "mcp_call", "name": "f", "arguments": x, "output": None}),
+    _values.map(lambda x: {"type": "function_call_output", "output": x}),
+    _values.map(lambda x: {"type": "brand_new", "x": x}),
+)  # fmt: skip
+
+
+@st.composite
+def _responses(draw: st.DrawFn) -> HttpReply:
+    items = draw(st.lists(_items, max_size=5))
+    for place, item in enumerate(items):
+        item.update(id=f"item_{place}", status=draw(st.sampled_from(["completed", "incomplete"])))
+        if "call" in item["type"]:
+            item["call_id"] = f"call_{place}"
+    status = draw(st.sampled_from(["completed", "incomplete", "cancelled", "own", "queued"]))
+    reason = draw(st.sampled_from(["max_output_tokens", "content_filter", "own"]))
+    value = {
+        "id": "resp_1",
+        "object": "response",
+        "model": "m",
+        "output": items,
+        "status": status,
+        "incomplete_details": {"reason": reason} if status == "incomplete" else None,
+        "usage": {"input_tokens": draw(st.integers(0, 99)), "output_tokens": 3},
+    }
+    return json_reply(value)
+
+
 def _check(api: Api, ask: Any, recorded: HttpReply) -> None:
     asked: dict[bool, HttpRequest] = {stream: ask(stream) for stream in (False, True)}
     first = api.read_reply(asked[False], recorded)
@@ -206,6 +281,21 @@ def test_chat(recorded: HttpReply) -> None:
 @given(_message_replies())
 def test_messages(recorded: HttpReply) -> None:
     _check(MESSAGES, messages_request, recorded)
+
+
+@given(_responses())
+def test_responses(recorded: HttpReply) -> None:
+    _check(RESPONSES, responses_request, recorded)
+
+
+@given(_responses())
+def test_responses_without_a_template(recorded: HttpReply) -> None:
+    said = RESPONSES.read_reply(responses_request(), recorded).messages[0]
+    for stream in (False, True):
+        built = RESPONSES.build_reply(responses_request(stream), None, said)
+        assert same_json(
+            RESPONSES.read_reply(responses_request(), built).messages[0]["parts"], said["parts"]
+        )
 
 
 @given(_message_replies())

@@ -26,6 +26,7 @@ from tracer.reexecution import tape as tapes
 
 NAMES = ["a", "b", "c", "d", "e", "f"]
 URL: list[str] = []  # of the model server of the test under way
+PAUSES: list[float] = []  # what the next answers take, where a test cares
 OUTSIDE = ThreadPoolExecutor(3)  # made before any run
 
 
@@ -33,7 +34,7 @@ def jitter() -> Iterator[float]:
     """Pauses that put concurrent answers out of order, the same ones at every execution."""
     drawn = random.Random(7)
     while True:
-        yield drawn.uniform(0.0, 0.03)
+        yield PAUSES.pop(0) if PAUSES else drawn.uniform(0.0, 0.03)
 
 
 @pytest.fixture
@@ -113,6 +114,8 @@ async def completed_same(ask: AskLater) -> Any:
 
 
 async def first_wins(ask: AskLater) -> Any:
+    # Two that arrive in one turn of the event loop are both done; a replay tells them apart.
+    PAUSES[:] = [0.0] + [0.25] * 5
     tasks = [asyncio.create_task(ask("same")) for _ in NAMES]
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in pending:
@@ -234,6 +237,8 @@ def plain_threads(ask: Ask) -> Any:
 
 
 def thread_order_matters(ask: Ask) -> Any:
+    # Apart, because what a thread does after its answer is no step: its order is not recorded.
+    PAUSES[:] = [0.1, 0.3, 0.0, 0.2]
     found: list[str] = []
     lock = threading.Lock()
 

@@ -305,11 +305,12 @@ def test_signatures_stay_as_they_were(desks: dict[Form, Desk], server: OddServer
         assert set(sent) <= made
         before = (desk.folder / "signatures").read_text().splitlines()
         (desk.folder / "signatures").unlink()
-        assert desk.replay().code == 0
+        allowed = (str(desk.folder / "signatures"),)
+        assert desk.replay(allow_writes=allowed).code == 0
         assert (desk.folder / "signatures").read_text().splitlines() == before[:2]
         (desk.folder / "signatures").write_text("\n".join(before[:2]) + "\n")
         elsewhere = Substitute("tool_call", tool_name="weather", arguments={"city": "Oslo"})
-        desk.fork(elsewhere, model_call=1, tools={"weather": "recorded"})
+        desk.fork(elsewhere, model_call=1, tools={"weather": "recorded"}, allow_writes=allowed)
         assert (desk.folder / "signatures").read_text().splitlines()[2] == before[0]
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tracer.core.records import Slot, Step
 from tracer.reexecution import gate as gates
+from tracer.reexecution import settling
 from tracer.reexecution.gate import Gate
 from tracer.reexecution.tape import SHIFT, Tape
 
@@ -203,6 +204,36 @@ def test_threads_are_held_to_the_order_too(seed: int) -> None:
         thread.join(20)
     assert seen == sorted(seen)
     assert gate.relaxed == 0
+
+
+def order_of_busy_threads() -> list[int]:
+    """Three threads that compute for a while with their answers before they use them."""
+    gate, seen = make_gate([[(1, 4, 5)], [(2, 6, 7)], [(3, 8, 9)]]), list[int]()
+
+    def one(start: int, reply: int, end: int) -> None:
+        gate.passed(start)
+        gate.wait(reply)
+        gate.wait(end)
+        sum(range(200_000 * (4 - start)))  # the first one longest
+        seen.append(end)
+
+    threads = [threading.Thread(target=one, args=(n, 2 * n + 2, 2 * n + 3)) for n in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert gate.relaxed == 0
+    return seen
+
+
+def test_a_thread_let_go_uses_its_answer_before_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for _ in range(5):
+        assert order_of_busy_threads() == [5, 7, 9]
+    # The control: without a look at what the released thread does, they overtake each other.
+    monkeypatch.setattr(settling.Runner, "has_settled", lambda *_: True)
+    assert any(order_of_busy_threads() != [5, 7, 9] for _ in range(5))
 
 
 def test_an_opened_gate_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

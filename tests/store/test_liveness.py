@@ -63,7 +63,7 @@ def test_an_empty_mark_says_nothing() -> None:
 
 
 def test_without_proc_the_number_is_asked_for(monkeypatch: pytest.MonkeyPatch, child: Any) -> None:
-    monkeypatch.setattr(liveness, "_start_ticks", lambda pid: None)
+    monkeypatch.setattr(liveness, "_fields", lambda pid: None)
     mark = process_mark(child.pid)
     assert "start" not in mark
     assert is_alive(mark) is True

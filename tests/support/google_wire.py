@@ -75,13 +75,12 @@ def _gemini(exchange: Exchange, say: Say) -> None:
         exchange.reply({"candidates": [candidate], "usageMetadata": usage, **identity})
         return
     exchange.begin(headers={"content-type": "text/event-stream"})
-    pieces = [piece for part in parts for piece in _in_two(part)]
+    pieces = [half for part in parts for half in _in_two(part)]
     for place, part in enumerate(pieces):
-        content = {"parts": [part], "role": "model"}
-        piece_of: dict[str, Any] = {"content": content, "index": 0}
-        chunk: dict[str, Any] = {"candidates": [piece_of], **identity}
+        piece: dict[str, Any] = {"content": {"parts": [part], "role": "model"}, "index": 0}
+        chunk: dict[str, Any] = {"candidates": [piece], **identity}
         if place == len(pieces) - 1:
-            piece_of["finishReason"] = "STOP"
+            piece["finishReason"] = "STOP"
             chunk["usageMetadata"] = usage
         exchange.chunk(f"data: {json.dumps(chunk)}\r\n\r\n".encode())
     exchange.finish()

@@ -67,6 +67,7 @@ class Came:
     out: str
     err: str
     run_id: str
+    held: tuple[str, ...] = ()
 
 
 @dataclass
@@ -159,7 +160,13 @@ class Desk:
             child.stop()
         out, err = (file.read_text("utf-8") for file in files)
         return Came(
-            outcome.exit_code, outcome.message, outcome.divergences, out, err, outcome.run_id
+            outcome.exit_code,
+            outcome.message,
+            outcome.divergences,
+            out,
+            err,
+            outcome.run_id,
+            outcome.held_writes,
         )
 
     def run(self, ref: str = "last") -> Run:

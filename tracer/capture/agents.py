@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tracer.capture import runtime
+from tracer.capture import discovery, runtime
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun
 from tracer.capture.environment import function_entry
@@ -70,7 +70,9 @@ def _open_run(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fram
         named = spec.parameters.by_name(args, kwargs)
         given, fidelity = encode(named)
         entry = function_entry(spec.function, fidelity != "opaque", runtime.runs_started())
+        entry |= discovery.wish(discover=spec.discover)
         run = runtime.open_run(spec.name, given, entry)
+        discovery.start(run, entry)
         call = make_call(spec, run.root, args, kwargs)
     except (ReplayStop, CannotReplayError):
         raise

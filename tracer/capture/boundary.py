@@ -4,17 +4,26 @@ Every decorated function and every HTTP exchange passes here. `StepHandler` is t
 declares it, replay implements it. Without a handler a step is done for real and recorded.
 """
 
-import itertools
-import json
 import os
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tracer.capture.answers import (
+    Answer,
+    CancelledAnswer,
+    Document,
+    ErrorAnswer,
+    HttpAnswer,
+    ValueAnswer,
+)
+from tracer.capture.numbering import Numbers
 from tracer.capture.scope import Scope
+from tracer.capture.turns import Turns
 from tracer.capture.values import Encoded
 from tracer.core.records import (
     JSON,
@@ -43,89 +52,6 @@ def new_step_id() -> str:
     return f"{_ids.getrandbits(64) | 1:016x}"
 
 
-@dataclass(frozen=True, slots=True)
-class ValueAnswer:
-    """A function's result as tagged JSON; of a generator, the list of what it yielded.
-
-    `form` is the recorded step's detail (`generator`, `returned`, `sent`, `abandoned`,
-    `awaitable`). After its items a generator raises `error` or, where it was cancelled, `hangs`.
-    `differs` is told (and raises) when it is used in another way than recorded.
-    """
-
-    data: bytes
-    form: Mapping[str, JSON] = field(default_factory=dict)
-    error: ErrorInfo | None = None
-    hangs: bool = False
-    differs: Callable[[str], None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorAnswer:
-    """The recorded exception is raised again; `detail` is the recorded step's."""
-
-    error: ErrorInfo
-    detail: Mapping[str, JSON] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """A reply: content-decoded chunks, then `failure` (`{"type", "message"}`) if there is one.
-
-    `complete` False: the recorded agent stopped reading here; `needs_more` is called (and raises)
-    when the re-executed one reads on. `hangs`: it was cancelled there, and hangs until it is again.
-    """
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    chunks: tuple[bytes, ...]
-    complete: bool = True
-    failure: dict[str, JSON] | None = None
-    needs_more: Callable[[], None] | None = None
-    hangs: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class CancelledAnswer:
-    """The recorded step was cancelled: it hangs until it is again. `detail` is that step's."""
-
-    detail: Mapping[str, JSON] = field(default_factory=dict)
-
-
-Answer = ValueAnswer | ErrorAnswer | HttpAnswer | CancelledAnswer
-
-
-class Document:
-    """A conversation as a JSON document `{"messages": [...], other arguments}`, put together when
-    its bytes are first needed: usually on the writer's thread. `copies` are exact copies of the
-    arguments, by name, where there are any; they must not be changed.
-    """
-
-    __slots__ = ("_joined", "_messages", "_others", "copies")
-
-    def __init__(
-        self, messages: list[Encoded], others: dict[str, Encoded], copies: dict[str, Any]
-    ) -> None:
-        self._messages = messages
-        self._others = others
-        self.copies = copies
-        self._joined: bytes | None = None
-
-    @classmethod
-    def of(cls, data: bytes) -> "Document":
-        """A document that is known already."""
-        document = cls([], {}, {})
-        document._joined = data
-        return document
-
-    def __bytes__(self) -> bytes:
-        if self._joined is None:
-            pieces = [b'{"messages":[', b",".join([made.data for made in self._messages]), b"]"]
-            for key, made in self._others.items():
-                pieces += [b",", json.dumps(key).encode(), b":", made.data]
-            self._joined = b"".join([*pieces, b"}"])
-        return self._joined
-
-
 @dataclass(slots=True)
 class Call:
     """A step about to happen, as a handler sees it."""
@@ -139,7 +65,9 @@ class Call:
     request: HttpRequest | None = None
     api: Api | None = None
     callsite: str | None = None
+    detail: dict[str, JSON] = field(default_factory=dict)  # what is known beyond that
     repeated: bool = False  # a tool with this idempotency key has succeeded in this run
+    retry: int = 0  # how often the same request failed before, from the same place
 
     @property
     def input(self) -> bytes | None:
@@ -171,7 +99,7 @@ class Decision:
 
 
 LIVE = Decision()
-FORKED = "the process was forked: what the child processes did is not recorded"
+FORKED = "the process was forked: what the child processes did could not be recorded"
 
 
 class StepHandler(Protocol):
@@ -195,6 +123,12 @@ class StepHandler(Protocol):
 
     def cannot(self, sentence: str) -> BaseException:
         """End the re-execution because an answer can't be given; the exception to raise."""
+
+    def is_offline(self) -> bool:
+        """Whether answers come from the recording alone, so that nothing may leave."""
+
+    def reached(self, decision: Decision, sequence: int) -> bool:
+        """Whether all that was recorded up to this place in the sequence has happened again."""
 
     def check(self) -> None:
         """Raise the ReplayStop that already ended this re-execution, if one did."""
@@ -244,16 +178,22 @@ class OpenStep:
     scope: Scope
     span: Any = None
     ended: bool = False
+    forks: int = 0  # `run.forks` at its start: only that process ends it
     made: Encoded | None = None  # the result, once it has ended with one
 
     def end(self, status: str, **what: Any) -> None:
         """Record the end; once, later calls do nothing."""
-        if self.ended:
+        if self.ended or self.forks != self.run.forks:
             return
         self.ended = True
+        self.run.seams.pop(self.id, None)
         self.made = what.get("made")
-        end = End(status, time.time_ns(), self.run.next_seq(), **what)
-        self.run.recorder.step_ended(self, end)
+        sequence = self.run.ends.begin()
+        try:
+            end = End(status, time.time_ns(), sequence, **what)
+            self.run.recorder.step_ended(self, end)
+        finally:
+            self.run.ends.finish(sequence)
         if self.span is not None:
             self.run.spans.ended(self, end)
 
@@ -268,42 +208,75 @@ class ActiveRun:
         self.name = name
         self.recorder = recorder
         self.handler = handler
-        self.root = Scope(self, "", None, None)
         self.status: RunStatus = "running"
         self.warnings: list[str] = []
         self.template: Any = None  # runtime.Template of a re-execution
         self.spans: Any = None  # otel.Bridge, when someone listens
+        self.discovery: Any = None  # discovery.Discovery, unless switched off
+        self.read_tools: Callable[[Call], list[str]] = lambda call: []
         self.snapshots: Any = None  # conversation.Snapshots, from the first model function on
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
-        self.in_child = False
+        self.bodies: weakref.WeakSet[Any] = weakref.WeakSet()  # being read; each has `left()`
+        self.retries: Any = None  # http.retries.Retries, from the first exchange on
+        self.seams: dict[str, Any] = {}  # (spec, call) of steps under way that a framework began
+        self.in_child = False  # this process only takes part in it: another one ends it
+        self.forks = 0  # how often this copy of it was made by forking
         self.limits: list[Callable[[], None]] = []
-        self.steps_begun = 0
-        self._sequence = itertools.count(1)
+        self.closers: dict[str, Callable[[], None]] = {}  # of steps that may outlive their code
+        self.numbers = Numbers()
+        self.ends = Turns(self.next_seq)
         self._lock = threading.Lock()
         self._named: dict[str, Scope] = {}
+        self.root = Scope(self, "", None, None)
 
     def next_seq(self) -> int:
-        return next(self._sequence)
+        return self.numbers.next_seq()
 
-    def named_scope(self, name: str) -> Scope:
-        """A scope under the root that is found again by its name."""
+    @property
+    def steps_begun(self) -> int:
+        return self.numbers.steps
+
+    def close_steps(self) -> None:
+        """The run ends: so do the steps that nothing else has ended."""
+        for close in list(self.closers.values()):
+            close()
+
+    def named_scope(self, name: str, under: Scope | None = None) -> Scope:
+        """A scope under another one (the root) that is found again by its name."""
+        above = self.root if under is None else under
+        path = f"{above.path}/{name}" if above.path else name
         with self._lock:
-            if name not in self._named:
-                self._named[name] = Scope(self, name, None, self.root)
-            return self._named[name]
+            if path not in self._named:
+                self._named[path] = Scope(self, path, above.step_id, above)
+            return self._named[path]
+
+    def before_fork(self) -> None:
+        """The child will take part in the run, so both count in one place from here on."""
+        if self.handler is None and self.numbers.share() is None and FORKED not in self.warnings:
+            self.warnings.append(FORKED)
 
     def was_forked(self, *, child: bool) -> None:
-        """The process was forked: the child's steps can't be numbered together with ours."""
-        self.in_child = child
-        if not child and FORKED not in self.warnings:
-            self.warnings.append(FORKED)
+        """After `before_fork`, in both processes."""
+        if child:
+            self.in_child = True
+            self.forks += 1
+            self.closers = {}  # the parent's steps end in the parent
+            self.numbers.after_fork_in_child()
+            self.ends = Turns(self.next_seq)
+            self._lock = threading.Lock()
+            self._named = {}
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether this is a re-execution whose answers come from the recording alone."""
+        return self.handler is not None and self.handler.is_offline()
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether this is a copy in a forked process; what happens there is not recorded."""
-        return self.in_child and self.handler is None
+        """Whether what happens in this process can't be recorded in the run."""
+        return self.in_child and self.handler is None and self.numbers.path is None
 
     def check(self) -> None:
         """Raise what already ended this re-execution, if something did."""
@@ -343,17 +316,31 @@ class ActiveRun:
 
     def decide(self, call: Call) -> Decision:
         """Ask the handler; without one every step is live."""
-        return LIVE if self.handler is None else self.handler.decide(call)
+        if self.discovery is not None and self.discovery.missing:
+            self.discovery.resolve()
+        if self.handler is None:
+            return LIVE
+        if call.kind == "model" and self.discovery is not None:
+            # In a recording the writer's thread finds them, before the request is sent.
+            self.tools_offered(self.read_tools(call))
+        return self.handler.decide(call)
+
+    def tools_offered(self, names: list[str]) -> None:
+        """A model is offered these tools: functions of the program that are to be watched."""
+        if self.discovery is None:
+            return
+        for warning in self.discovery.offered(names):
+            if warning not in self.warnings:
+                self.warnings.append(warning)
 
     def begin(self, scope: Scope, call: Call, decision: Decision) -> OpenStep:
         """Number a step and write its start."""
         for limit in self.limits:
             limit()
         step_id = new_step_id()
-        with self._lock:  # number and sequence together, so that both give the order of starts
-            self.steps_begun = number = self.steps_begun + 1
-            sequence = next(self._sequence)
-        inner = scope.for_step(call.slot, step_id)
+        number, sequence = self.numbers.start()
+        inner = scope.for_step(call.slot, step_id, call.name if call.kind == "tool" else None)
+        inner.step_n = number
         step = OpenStep(
             self,
             number,
@@ -364,6 +351,7 @@ class ActiveRun:
             time.time_ns(),
             sequence,
             inner,
+            forks=self.forks,
         )
         if call.kind == "agent" and scope.step_id is None:
             self.outermost.append(step)
@@ -371,3 +359,24 @@ class ActiveRun:
             self.spans.started(step)
         self.recorder.step_started(step, call)
         return step
+
+
+__all__ = [
+    "FORKED",
+    "LIVE",
+    "ActiveRun",
+    "Answer",
+    "Call",
+    "CancelledAnswer",
+    "Decision",
+    "Document",
+    "End",
+    "ErrorAnswer",
+    "HttpAnswer",
+    "OpenStep",
+    "Recorder",
+    "StepHandler",
+    "ValueAnswer",
+    "new_run_id",
+    "new_step_id",
+]

@@ -4,11 +4,13 @@ import os
 import sys
 import sysconfig
 from functools import lru_cache
+from types import CodeType
 
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _DEMO = os.path.join(_OWN, "demo") + os.sep
 _STDLIB = sysconfig.get_paths()["stdlib"] + os.sep
 _MAX_FRAMES = 120
+_passed_over: dict[int, CodeType] = {}  # by identity: code is hashed by its content, slowly
 
 
 @lru_cache(maxsize=4096)
@@ -25,12 +27,22 @@ def is_user_file(filename: str) -> bool:
     return _is_user_file(filename)
 
 
+def pass_over(code: CodeType) -> None:
+    """Take frames of this code, which stands in a user's file, for ours."""
+    _passed_over[id(code)] = code
+
+
+def is_own_file(filename: str) -> bool:
+    """Whether a file is tracer's (its demo is a user of it)."""
+    return filename.startswith(_OWN) and not filename.startswith(_DEMO)
+
+
 def callsite() -> str | None:
     """The nearest frame of user code above the caller; None when there is none."""
     frame = sys._getframe(1)
     for _ in range(_MAX_FRAMES):
         code = frame.f_code
-        if _is_user_file(code.co_filename):
+        if _is_user_file(code.co_filename) and id(code) not in _passed_over:
             return f"{code.co_filename}:{frame.f_lineno} in {code.co_qualname}"
         if frame.f_back is None:
             return None

@@ -1,10 +1,13 @@
 """Carries scopes into tasks and threads, numbering each child when it is created.
 
 Patched once, at class level: `BaseEventLoop.create_task` (which `gather`, `TaskGroup` and
-`to_thread` go through; uvloop's loop likewise when it is loaded), `ThreadPoolExecutor.submit` and
-`Thread.start`. Outside a run each patch is one look at a context variable.
+`to_thread` go through) with `call_later` and `call_at`, the same of uvloop's loop, the spawning of
+trio's tasks, `ThreadPoolExecutor.submit`, the pool of threads of multiprocessing, `Thread.start`
+and `_thread.start_new_thread`. Outside a run each patch is one look at a context variable.
 """
 
+import _thread
+import contextlib
 import contextvars
 import functools
 import sys
@@ -16,30 +19,35 @@ from types import ModuleType
 from typing import Any
 
 from tracer.capture import scope as scopes
+from tracer.capture import threadpools
+from tracer.capture.callsite import is_user_file
 from tracer.capture.guard import report
 from tracer.capture.imports import watch_imports
+from tracer.capture.threadpools import ScopedCall
 
 _LOOPS = "asyncio.base_events"
+_TRIO = "trio._core._run"
+_POOLS = "multiprocessing.pool"
 
 _installed = False
 _patched_loops: set[type] = set()
 
 
 def install() -> None:
-    """Patch asyncio and threads; again without effect (but finds a uvloop loaded since).
+    """Patch event loops and threads; once.
 
-    asyncio is patched when it is loaded: a program without it should not pay for it.
+    asyncio and its like are patched when loaded: a program without them should not pay for them.
     """
     global _installed
-    if _LOOPS in sys.modules:
-        _patch_asyncio(import_module(_LOOPS))  # waits for a thread that is just loading it
-    uvloop = sys.modules.get("uvloop")
-    if uvloop is not None:
-        _patch_loop(uvloop.Loop)
     if _installed:
         return
     _installed = True
-    watch_imports((_LOOPS,), _patch_asyncio)
+    patches = {_LOOPS: _patch_asyncio, "uvloop": _patch_uvloop, _TRIO: _patch_trio,
+               _POOLS: threadpools.patch}  # fmt: skip
+    for name, patch in patches.items():
+        watch_imports((name,), patch)
+        if name in sys.modules:
+            patch(import_module(name))  # waits for a thread that is just loading it
     _patch_submit()
     _patch_thread()
 
@@ -48,10 +56,21 @@ def _patch_asyncio(loops: ModuleType) -> None:
     _patch_loop(loops.BaseEventLoop)
 
 
+def _patch_uvloop(uvloop: Any) -> None:
+    # The class itself is written in C and can't be changed; its methods are looked up in this one.
+    _patch_loop(uvloop.Loop)
+    # Only where there is a loop whose processes are not those of the standard library.
+    from tracer.capture.processes import other_loops
+
+    other_loops.patch(uvloop.Loop)
+
+
 def _patch_loop(loop_class: Any) -> None:
     if loop_class in _patched_loops:
         return
     _patched_loops.add(loop_class)
+    for name in ("call_later", "call_at"):
+        setattr(loop_class, name, _numbering_callbacks(getattr(loop_class, name)))
     original = loop_class.create_task
 
     @functools.wraps(original)
@@ -76,21 +95,37 @@ def _patch_loop(loop_class: Any) -> None:
     loop_class.create_task = create_task
 
 
-class _Scoped:
-    """A function that runs with a scope held by the thread that runs it."""
+def _numbering_callbacks(original: Any) -> Any:
+    """A callback of the program's own gets a scope where it is made: when it runs, is a matter of
+    time. Those of the event loop and libraries (timeouts, sleeps) make no steps."""
 
-    __slots__ = ("function", "scope")
+    @functools.wraps(original)
+    def call(self: Any, when: Any, callback: Any, *args: Any, context: Any = None) -> Any:
+        scope = scopes.current()
+        if scope is not None and is_user_file(sys._getframe(1).f_code.co_filename):
+            callback = ScopedCall(scope.for_task(), callback)
+        if context is None:
+            return original(self, when, callback, *args)
+        return original(self, when, callback, *args, context=context)
 
-    def __init__(self, scope: scopes.Scope, function: Callable[..., Any]) -> None:
-        self.scope = scope
-        self.function = function
+    return call
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        before = scopes.hold(self.scope)
-        try:
-            return self.function(*args, **kwargs)
-        finally:
-            scopes.hold(before)
+
+def _patch_trio(run: Any) -> None:
+    runner = run.Runner
+    original = runner.spawn_impl
+
+    @functools.wraps(original)
+    def spawn_impl(self: Any, *args: Any, **kwargs: Any) -> Any:
+        scope = None if kwargs.get("system_task") else scopes.current()
+        if scope is not None:
+            context = kwargs.get("context") or contextvars.copy_context()
+            with contextlib.suppress(RuntimeError):  # a context that runs now, given by the program
+                scopes.put_in(context, scope.for_task())
+                kwargs["context"] = context
+        return original(self, *args, **kwargs)
+
+    runner.spawn_impl = spawn_impl
 
 
 _submitting = threading.local()
@@ -107,7 +142,7 @@ def _patch_submit() -> None:
         # Whether submit() starts a worker thread depends on timing, so those threads get no number.
         _submitting.active = True
         try:
-            return original(self, _Scoped(scope.for_task(), fn), *args, **kwargs)
+            return original(self, ScopedCall(scope.for_task(), fn), *args, **kwargs)
         finally:
             _submitting.active = False
 
@@ -121,10 +156,28 @@ def _patch_thread() -> None:
     def start(self: threading.Thread) -> None:
         try:
             scope = None if getattr(_submitting, "active", False) else scopes.current()
-            if scope is not None and not getattr(self, "_tracer_own", False):
-                self.run = _Scoped(scope.for_task(), self.run)  # type: ignore[method-assign]
+            if scope is not None and not _is_worker(self):
+                self.run = ScopedCall(scope.for_task(), self.run)  # type: ignore[method-assign]
         except Exception as error:
             report("Thread.start", error)
         original(self)
 
     threading.Thread.start = start  # type: ignore[method-assign]
+    plain = _thread.start_new_thread
+
+    @functools.wraps(plain)
+    def start_new_thread(function: Any, /, *args: Any) -> int:
+        scope = scopes.current()
+        if scope is not None and is_user_file(sys._getframe(1).f_code.co_filename):
+            function = ScopedCall(scope.for_task(), function)
+        return plain(function, *args)
+
+    _thread.start_new_thread = start_new_thread
+
+
+def _is_worker(thread: threading.Thread) -> bool:
+    """Whether a thread does one job after the other, each in the context of who asked for it: when
+    a pool starts one more is a matter of time, so it gets no number and no scope."""
+    target: Any = getattr(thread, "_target", None)
+    owner = type(getattr(target, "__self__", thread))
+    return owner.__name__ == "WorkerThread" and owner.__module__.startswith(("anyio.", "trio."))

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar, overload
 
-from tracer.capture import agents, config
+from tracer.capture import agents, children, config
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import Call
 from tracer.capture.callsite import callsite
 from tracer.capture.frames import Spec
 from tracer.capture.guard import report
+from tracer.capture.samecall import DECORATED
 from tracer.capture.toolchecks import Key, make_key, validated
 from tracer.capture.values import encode_whole
 from tracer.capture.wrapping import wrap
@@ -18,6 +19,8 @@ from tracer.errors import ReplayStop, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _EFFECTS = ("external", "read", "local")
+
+children.join()  # whoever loads this is going to record
 
 
 def _decorate(function: Any, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Any:
@@ -57,12 +60,17 @@ def agent(
     max_tokens: int | None = None,
     max_cost: float | None = None,
     timeout: float | None = None,
+    discover: bool = True,
 ) -> Callable[[F], F]: ...
-def agent(function: Any = None, /, *, name: str | None = None, **limits: Any) -> Any:
+def agent(
+    function: Any = None, /, *, name: str | None = None, discover: bool = True, **limits: Any
+) -> Any:
     """Record a call as a run (outermost) or as a sub-agent (inside another agent).
 
     `max_steps`, `max_tokens`, `max_cost` (US dollars) and `timeout` (seconds) bound the call: at
     the start of the step that would exceed one, `tracer.LimitReached` is raised in the agent.
+    Functions that a model is offered as tools are recorded as such, also undecorated ones, unless
+    `discover` is False (which counts for a run, so on its outermost agent).
     """
     unknown = set(limits) - {"max_steps", "max_tokens", "max_cost", "timeout"}
     if unknown:
@@ -72,7 +80,7 @@ def agent(function: Any = None, /, *, name: str | None = None, **limits: Any) ->
     def make(inner: Callable[..., Any]) -> Callable[..., Any]:
         if not config.get().enabled:
             return inner
-        spec = Spec("agent", name or inner.__name__, inner, None, given)
+        spec = Spec("agent", name or inner.__name__, inner, None, given, discover=discover)
         wrapped = wrap(spec, agents.open_agent)
         agents.register(spec, wrapped)
         return wrapped
@@ -121,7 +129,9 @@ def tool(
         spec = Spec("tool", _label(inner, name), checked, effect)
         if idempotency_key is not None:
             spec.key = make_key(idempotency_key, spec.parameters)
-        return wrap(spec)
+        made = wrap(spec)
+        setattr(made, DECORATED, True)
+        return made
 
     if function is None:
         return lambda inner: _decorate(inner, make)

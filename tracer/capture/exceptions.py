@@ -5,15 +5,18 @@ are kept where they are data. Only classes that this process has loaded are ever
 """
 
 import builtins
+import os
 import sys
 import traceback
 from typing import Any
 
 from tracer.capture.rebuild import build
+from tracer.capture.tracebacks import frames_of
 from tracer.capture.values import decode, encode
 from tracer.core.records import JSON, ErrorInfo
 from tracer.errors import ReplayedError
 
+_OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _MAX_TRACEBACK = 20_000
 _MAX_STATE = 100_000  # bytes; what is larger than this stays out
 _ENDINGS = (SystemExit, KeyboardInterrupt)  # the only others that a tool may be said to raise
@@ -27,6 +30,18 @@ def is_cancel(error: BaseException) -> bool:
     if asyncio is not None and isinstance(error, asyncio.CancelledError):
         return True
     return type(error).__name__ == "Cancelled"
+
+
+def without_us(error: BaseException) -> None:
+    """Take our frames off the top of a traceback; a bare `raise` then adds none.
+
+    Agents and frameworks put tracebacks into prompts: they must read as they do without tracer.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_OWN):
+        trace = trace.tb_next
+    if trace is not None:  # else it is all ours: raised by us, on purpose
+        error.__traceback__ = trace
 
 
 def error_info(error: BaseException) -> ErrorInfo:
@@ -43,6 +58,12 @@ def error_info(error: BaseException) -> ErrorInfo:
     except Exception:
         text = ""
     return ErrorInfo(name, message, text[-_MAX_TRACEBACK:])
+
+
+def error_frames(error: BaseException) -> dict[str, JSON]:
+    """Where it was raised, for a step's detail: `{"frames": [...]}` or nothing."""
+    frames = frames_of(error, _OWN)
+    return {"frames": frames} if frames else {}
 
 
 def error_state(error: BaseException) -> dict[str, JSON]:

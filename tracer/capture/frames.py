@@ -1,9 +1,10 @@
 """One call of a decorated function, from its start to its end: the part all forms share."""
 
+import contextlib
 import inspect
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Union
 
 from tracer.capture import runtime
 from tracer.capture import scope as scopes
@@ -19,14 +20,22 @@ from tracer.capture.boundary import (
 )
 from tracer.capture.callsite import callsite
 from tracer.capture.conversation import Snapshots
-from tracer.capture.exceptions import error_info, error_state, is_cancel, make_exception
+from tracer.capture.exceptions import (
+    error_frames,
+    error_info,
+    error_state,
+    is_cancel,
+    make_exception,
+)
 from tracer.capture.functions import Parameters, fidelity_of
 from tracer.capture.guard import report
 from tracer.capture.memory import Watch, altered, changed
 from tracer.capture.rebuild import rebuild, return_annotation
-from tracer.capture.values import Encoded, encode_whole
+from tracer.capture.samecall import announced_detail, is_same_call
+from tracer.capture.tracebacks import raise_with
+from tracer.capture.values import Encoded, decode, encode_whole
 from tracer.capture.yields import Items, Playback
-from tracer.core.records import Effect, ErrorInfo, StepKind
+from tracer.core.records import JSON, Effect, ErrorInfo, StepKind
 from tracer.errors import ReplayStop
 
 
@@ -40,14 +49,31 @@ class Spec:
     effect: Effect | None = None
     limits: dict[str, float] = field(default_factory=dict)
     key: Callable[[dict[str, Any]], Hashable] | None = None  # idempotency key of a tool's call
+    discover: bool = True  # of an agent: look for undecorated tools
+    returns: tuple[Any, ...] = ()  # classes of results that the annotation need not name
+    seam: bool = False  # called by a framework that is watched
+    about: Any = None  # the framework's object that is called
+    plain: Callable[[Any], Any] | None = None  # plain data of a result, to be kept
+    remake: Callable[[Any], Any] | None = None  # makes a result of plain data again
+    state: Any = None  # frameworks.state.State: objects it may write to
+    detail: dict[str, JSON] = field(default_factory=dict)
     parameters: Parameters = field(init=False)
     watch: Watch | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.parameters = Parameters(self.function)
+        with contextlib.suppress(TypeError):  # what can't be referred to weakly is no function
+            scopes.decorated.add(inspect.unwrap(self.function))
         # An agent's own code runs again in every re-execution, and so does a local tool's.
         if self.kind != "agent" and self.effect != "local":
             self.watch = Watch(inspect.unwrap(self.function), self.parameters.bound)
+
+    def hint(self) -> Any:
+        """The type of its results: what the function's annotation says, or one of `returns`."""
+        annotation = return_annotation(self.function)
+        if not self.returns:
+            return annotation
+        return Union[(annotation if annotation is not None else Any, *self.returns)]
 
 
 class Frame:
@@ -87,13 +113,18 @@ class Frame:
         if self.step.span is not None:
             self.step.run.spans.detach(self.step)
 
+    def items(self) -> Items:
+        """Where the items of this call's generator are noted."""
+        return Items()
+
     def finish(self, result: Any, **detail: Any) -> None:
         """The function returned."""
         if self.memo_key is not None:
             self.step.run.memo[self.memo_key] = result
         try:
-            made = encode_whole(result)
-            fidelity = fidelity_of(made, self.spec.function)
+            kept = result if self.spec.plain is None else self.spec.plain(result)
+            made = encode_whole(kept)
+            fidelity = fidelity_of(made, self.spec.hint)
             self.ended("ok", None, made=made, fidelity=fidelity, detail=detail)
         except ReplayStop:
             raise
@@ -106,7 +137,7 @@ class Frame:
             self.step.run.memo[self.memo_key] = items.values
         try:
             made, detail = items.ended(returned=returned, abandoned=abandoned)
-            fidelity = fidelity_of(made, self.spec.function)
+            fidelity = fidelity_of(made, self.spec.hint)
             self.ended("ok", None, made=made, fidelity=fidelity, detail=detail)
         except ReplayStop:
             raise
@@ -116,10 +147,10 @@ class Frame:
     def fail(self, error: BaseException, items: Items | None = None, **how: Any) -> None:
         """The function raised; of a generator, after these items."""
         try:
-            what: dict[str, Any] = {"detail": error_state(error) | how}
+            what: dict[str, Any] = {"detail": error_state(error) | error_frames(error) | how}
             if items is not None:
                 made, detail = items.ended()
-                fidelity = fidelity_of(made, self.spec.function)
+                fidelity = fidelity_of(made, self.spec.hint)
                 detail |= what["detail"]
                 what = {"made": made, "fidelity": fidelity, "detail": detail}
             status = "cancelled" if is_cancel(error) else "error"
@@ -136,9 +167,33 @@ class Frame:
         except Exception as error:  # the user's own objects are looked at
             report("looking at memory", error)
             places = []
-        if places:
-            what["detail"] = {**what.get("detail", {}), "changed": places}
+        what["detail"] = self._with_state(what.get("detail", {}), places)
         self.step.end(status, **what)
+
+    def _with_state(self, detail: dict[str, JSON], places: list[str]) -> dict[str, JSON]:
+        """The detail, with what the call changed in memory: to be put back, or only named."""
+        if self.spec.state is not None:
+            try:
+                kept, lost = self.spec.state.kept()
+                places = places + lost
+                if kept:
+                    data = encode_whole(kept).data.decode("utf-8", "surrogatepass")
+                    detail = {**detail, "state": data}
+            except Exception as error:  # the framework's own objects are looked at
+                report("looking at a tool's state", error)
+        return {**detail, "changed": places} if places else detail
+
+    def _restore(self, detail: Mapping[str, JSON]) -> None:
+        """Put back what the recorded call wrote to the framework's objects."""
+        kept = detail.get("state")
+        if self.spec.state is None or not isinstance(kept, str):
+            return
+        try:
+            self.spec.state.restore(decode(kept.encode("utf-8", "surrogatepass")))
+        except Exception as error:  # data of a file; objects of the user's
+            raise self.step.run.cannot(
+                f"what {self.spec.name} wrote to its context can't be put back: {error}"
+            ) from None
 
     def answer(self) -> Any:
         """The recorded or substituted result: returned, or raised when it was an exception."""
@@ -151,10 +206,13 @@ class Frame:
         if isinstance(given, CancelledAnswer):  # of a function that can't be cancelled
             given = ErrorAnswer(ErrorInfo("asyncio.exceptions.CancelledError", ""))
         if isinstance(given, ErrorAnswer):
+            self._restore(given.detail)
             self.step.end("error", error=given.error, detail=dict(given.detail))
-            raise make_exception(given.error, dict(given.detail))
+            made_again = make_exception(given.error, dict(given.detail))
+            raise_with(made_again, given.detail.get("frames"))
         assert isinstance(given, ValueAnswer)
         result = self._rebuilt(given)
+        self._restore(given.form)
         made = Encoded(given.data, "exact")
         self.step.end("ok", made=made, fidelity="exact", detail=dict(given.form))
         if self.memo_key is not None:
@@ -196,7 +254,8 @@ class Frame:
     def _rebuilt(self, given: ValueAnswer) -> Any:
         """The value in the user's own classes; ends the re-execution where they don't fit."""
         try:
-            return rebuild(given.data, return_annotation(self.spec.function))
+            made = rebuild(given.data, self.spec.hint())
+            return made if self.spec.remake is None else self.spec.remake(made)
         except ValueError as error:
             raise self.step.run.cannot(
                 f"the recorded result of {self.spec.name} can't be given back: {error}"
@@ -241,6 +300,8 @@ def open_frame(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fra
     try:
         call = make_call(spec, scope, args, kwargs)
         memo_key = _memo_key(spec, args, kwargs)
+        if memo_key is None and is_same_call(spec, call, scope):
+            return None
         call.repeated = memo_key is not None and memo_key in scope.run.memo
     except Exception as error:
         report("starting a step", error)
@@ -265,6 +326,8 @@ def begin_frame(spec: Spec, scope: scopes.Scope, call: Call) -> Frame:
     """Ask the handler what to do with a call, and begin its step. May raise a ReplayStop."""
     decision = scope.run.decide(call)
     step = scope.run.begin(scope, call, decision)
+    if spec.seam:
+        scope.run.seams[step.id] = (spec, call)
     return Frame(spec, step, decision)
 
 
@@ -279,6 +342,7 @@ def make_call(
     if call.document is None:
         call.given = encode_whole(named)
     call.callsite = callsite()
+    call.detail = spec.detail or announced_detail(spec)
     return call
 
 

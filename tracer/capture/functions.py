@@ -105,15 +105,15 @@ def encode_result(value: Any, function: Callable[..., Any]) -> tuple[bytes, Fide
     back as its base class; `opaque`: can't be given back.
     """
     made = encode_whole(value)
-    return made.data, fidelity_of(made, function)
+    return made.data, fidelity_of(made, lambda: return_annotation(function))
 
 
-def fidelity_of(made: Encoded, function: Callable[..., Any]) -> Fidelity:
-    """Whether what was encoded can be given back as a result of this function: it is tried."""
+def fidelity_of(made: Encoded, hint: Callable[[], Any]) -> Fidelity:
+    """Whether what was encoded can be given back by a type hint: it is tried."""
     if made.fidelity != "lossy":
         return made.fidelity
     try:
-        back = rebuild(made.data, return_annotation(function))
+        back = rebuild(made.data, hint())
     except ValueError:
         return "opaque"
     if encode_whole(back).data != made.data:  # a field was lost on the way

@@ -30,6 +30,8 @@ def without_secrets(call: Call) -> Call:
     if call.request is not None:
         redact.headers(call.request.headers)
         redact.url(call.request.url)
+        if call.api is None:
+            redact.credentials(call.request.url, (call.request.body,))
         body = redact.data(call.request.body)
         if body != call.request.body:
             return replace(call, request=replace(call.request, body=body))

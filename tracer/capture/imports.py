@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
+from threading import get_ident
 from types import ModuleType
 from typing import Any
 
@@ -42,6 +43,7 @@ class _Finder:
     def __init__(self, names: Sequence[str], patch: Patch) -> None:
         self._names = set(names)
         self._patch = patch
+        self._looking: set[tuple[int, str]] = set()
 
     def find_spec(
         self,
@@ -49,9 +51,20 @@ class _Finder:
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        if fullname not in self._names:
+        # Another finder that asks all of them, of this kind or another tool's, comes back here.
+        looking = (get_ident(), fullname)
+        if fullname not in self._names or looking in self._looking:
             return None
-        for finder in sys.meta_path:
+        self._looking.add(looking)
+        try:
+            return self._found(fullname, path, target)
+        finally:
+            self._looking.discard(looking)
+
+    def _found(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        for finder in list(sys.meta_path):
             if finder is self:
                 continue
             spec = finder.find_spec(fullname, path, target)

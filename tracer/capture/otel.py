@@ -124,7 +124,8 @@ def _operation(step: OpenStep) -> tuple[str | None, str]:
         return "execute_tool", f"execute_tool {call.name}"
     if call.kind == "model":
         model = _asked_model(step)
-        return "chat", f"chat {model}" if model else "chat"
+        operation = "chat" if call.api is None else call.api.operation
+        return operation, f"{operation} {model}" if model else operation
     return None, call.name
 
 

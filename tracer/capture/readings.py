@@ -42,7 +42,8 @@ def read_start(call: Call, body: SplitBody | None) -> StartReading:
     if call.request is not None and body is not None:
         if call.api is not None:
             return _read_model_request(call, call.request, body)
-        return _read_http_request(call.request)
+        reading = _read_http_request(call.request)
+        return replace(reading, detail={"retry": call.retry}) if call.retry else reading
     if body is not None:
         reading = _read_conversation(call, body)
         return replace(reading, name=call.name)
@@ -69,17 +70,23 @@ def _read_model_request(call: Call, request: HttpRequest, body: SplitBody) -> St
     added = b"".join(link.data for link in body.new).lstrip(b", \t\r\n")
     # Only what this request adds is parsed: the document with just its new messages.
     document = body.head + added + body.tail
-    asked = call.api.read_request(
-        HttpRequest(request.method, request.url, request.headers, document)
-    )
-    detail: dict[str, JSON] = {"stream": asked.stream, "messages": body.count}
+    added_request = HttpRequest(request.method, request.url, request.headers, document)
+    asked = call.api.read_request(added_request)
+    # Without a list to split (a text, say), everything asked is in what was read.
+    count = body.count or sum(message["role"] != "system" for message in asked.messages)
+    detail: dict[str, JSON] = {"stream": asked.stream, "messages": count}
     if asked.tools:
         detail["tools_offered"] = [str(tool.get("name")) for tool in asked.tools]
+    held = [state.field for state in call.api.server_state(added_request)]
+    if held:
+        detail["held"] = list(dict.fromkeys(held))
     retry = next((v for n, v in request.headers if n.lower() == "x-stainless-retry-count"), "0")
     if retry.isdigit() and int(retry):
         detail["retry"] = int(retry)
+    elif call.retry:
+        detail["retry"] = call.retry
     return StartReading(
-        f"chat {asked.model}" if asked.model else "chat",
+        f"{call.api.operation} {asked.model}" if asked.model else call.api.operation,
         _last_words(asked.messages),
         searchable(asked.messages),
         asked.model,
@@ -93,6 +100,8 @@ def _read_conversation(call: Call, body: SplitBody) -> StartReading:
     request = HttpRequest("POST", "", (), body.head + added + body.tail)
     asked = api_named(_FUNCTION_API).read_request(request)
     detail: dict[str, JSON] = {"function": True, "messages": body.count}
+    if asked.tools:
+        detail["tools_offered"] = [str(tool.get("name")) for tool in asked.tools]
     return StartReading(
         call.name,
         _last_words(asked.messages),
@@ -101,6 +110,19 @@ def _read_conversation(call: Call, body: SplitBody) -> StartReading:
         None,
         detail,
     )
+
+
+def tools_of(call: Call) -> list[str]:
+    """The names of the tools a model call offers. Never raises."""
+    if call.request is not None and call.api is not None:
+        asked = call.api.read_request(call.request)
+    elif call.document is not None:
+        asked = api_named(_FUNCTION_API).read_request(
+            HttpRequest("POST", "", (), bytes(call.document))
+        )
+    else:
+        return []
+    return [str(tool.get("name")) for tool in asked.tools]
 
 
 def _last_words(messages: list[Message]) -> str:

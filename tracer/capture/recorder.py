@@ -23,9 +23,12 @@ from tracer.capture.readings import (
     read_reply,
     read_start,
 )
+from tracer.capture.toolcalls import ToolCalls
 from tracer.core.chain import BodySplitter, SplitBody
 from tracer.core.records import JSON, Usage
+from tracer.errors import NotFoundError
 from tracer.providers.pricing import price
+from tracer.store.failures import StoreLocked
 from tracer.store.writer import WriteQueue
 from tracer.store.writes import (
     Conversation,
@@ -86,6 +89,7 @@ class StoreRecorder:
         self._prices = PriceList()
         self._opened = False
         self._readings: dict[tuple[str, int], StartReading] = {}
+        self._calls = ToolCalls()
         self.tallies: dict[str, Tally] = {}
         self.queue = make_queue(self)
 
@@ -101,6 +105,7 @@ class StoreRecorder:
     def run_ended(self, end: RunEnd) -> None:
         # Cleaned on the writer's thread: by then all headers before it have been seen.
         self.queue.put_and_wait(lambda writer: writer.end_run(redact.record(end)), WAIT_SECONDS)
+        self._calls.ended(end.run_id)
 
     def after_fork_in_child(self) -> None:
         """What waits for a price belongs to the parent process."""
@@ -167,6 +172,11 @@ class StoreRecorder:
         except MissingBase:
             self._splitter.forget()
             writer.start_step(job.made_again())
+        except NotFoundError:
+            if not step.run.in_child:
+                raise
+            # The process that started the run has not got to write it yet: try again later.
+            raise StoreLocked("the start of the run is not written") from None
         if step.run.is_program and step.run.outermost[:1] == [step]:
             # A program's own input is its argv; what its agent was asked says more in a list.
             reading = self._readings[step.run.id, step.n]
@@ -180,6 +190,12 @@ class StoreRecorder:
         if (step.run.id, step.n) not in self._readings:
             self.tallies.setdefault(step.run.id, Tally()).steps += 1
         self._readings[step.run.id, step.n] = reading
+        offered = reading.detail.get("tools_offered")
+        if isinstance(offered, list):
+            step.run.tools_offered([str(name) for name in offered])
+        detail = reading.detail | call.detail | step.decision.detail
+        if call.kind == "tool":
+            detail |= self._calls.executed(step.run.id, call.name, kept.input, detail)
         start = StepStart(
             run_id=step.run.id,
             n=step.n,
@@ -201,7 +217,7 @@ class StoreRecorder:
             matched_step=step.decision.matched_step,
             callsite=call.callsite,
             search_text=reading.search_text,
-            detail=reading.detail | step.decision.detail,
+            detail=detail,
         )
         return redact.record(start)
 
@@ -223,6 +239,8 @@ class StoreRecorder:
             record = self._with_reading(record, step, end, started)
         except Exception as error:  # an odd reply must not cost the record of its step
             report("reading a reply", error)
+        if record.output_messages is not None:
+            self._calls.asked(step.run.id, record.output_messages)
         tally = self.tallies.setdefault(step.run.id, Tally())
         if record.status == "error" and step.call.kind != "agent":
             tally.error_step = step.n
@@ -234,7 +252,11 @@ class StoreRecorder:
         if end.reply is None:
             return read_function_end(record, step.call, started)
         raw: RawReply = end.reply
-        chunks, headers = decode_chunks(raw.chunks, raw.headers)
+        asked = step.call.request
+        offered = asked.headers if asked is not None else ()
+        chunks, headers = decode_chunks(raw.chunks, raw.headers, offered)
+        if asked is not None and step.call.api is None:
+            redact.credentials(asked.url, chunks)
         reply = Reply(
             raw.status,
             redact.headers(headers),

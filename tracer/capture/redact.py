@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from tracer.core.chain import SplitBody
+from tracer.providers import eventstream
 from tracer.store.writes import Reply
 
 T = TypeVar("T")
@@ -42,6 +43,21 @@ _SECRET_VARIABLE = re.compile(r"(API_?KEY|ACCESS_?KEY|SECRET|TOKEN|PASSWORD|CRED
 _SHORTEST = 8
 _SHORTEST_VARIABLE = 12
 _MOST = 200  # a server that meets ever new cookies must not look for all of them for ever
+_MOST_CREDENTIALS = 100_000  # bytes; what is longer is no answer of such a service
+_NAMES = rb"(?:access_token|refresh_token|id_token|client_secret|client_assertion|assertion)"
+_KEYS = rb"(?:SecretAccessKey|SessionToken|Token|AccessKeyId)"
+
+
+def _in_bodies(names: bytes) -> re.Pattern[bytes]:
+    """Values of these names in JSON, in a form, in XML."""
+    in_json = rb'"' + names + rb'"\s*:\s*"([^"\\]{8,})"'
+    in_form = rb"(?:^|&)" + names + rb"=([^&]{8,})"
+    in_xml = rb"<" + names + rb">([^<]{8,})<"
+    return re.compile(in_json + rb"|" + in_form + rb"|" + in_xml)
+
+
+_CREDENTIAL = _in_bodies(_NAMES)
+_SESSION = _in_bodies(_KEYS)
 _known: dict[str, None] = {}
 
 
@@ -50,7 +66,7 @@ def is_secret_header(name: str) -> bool:
     lower = name.lower()
     return lower in SECRET_HEADERS or (
         _SECRET_NAME.search(lower) is not None
-        and not lower.startswith(("x-ratelimit", "anthropic-ratelimit"))
+        and not lower.startswith(("x-ratelimit", "anthropic-ratelimit", "x-amzn-bedrock-"))
     )
 
 
@@ -61,10 +77,18 @@ def headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         if is_secret_header(name):
             for secret in _secrets_in(name.lower(), value):
                 remember(secret)
-            kept.append((name, REDACTED))
+            kept.append((name, _without_secret(name.lower(), value)))
         else:
             kept.append((name, value))
     return tuple(kept)
+
+
+def _without_secret(name: str, value: str) -> str:
+    """A secret header's value as it is kept; of a cookie that is set, what it is called stays."""
+    cookie, named, rest = value.partition("=")
+    if name != "set-cookie" or not named or ";" in cookie:
+        return REDACTED
+    return f"{cookie}={REDACTED}{''.join(rest.partition(';')[1:])}"
 
 
 def _secrets_in(name: str, value: str) -> list[str]:
@@ -121,6 +145,20 @@ def _is_secret_query(name: str) -> bool:
     return name.lower() in _SECRET_QUERY or _SECRET_NAME.search(name) is not None
 
 
+def credentials(url: str, pieces: Sequence[bytes]) -> None:
+    """Remember the keys that a service for credentials is given, or gives out, in a body."""
+    if sum(map(len, pieces)) > _MOST_CREDENTIALS:
+        return
+    body = b"".join(pieces)
+    if urlsplit(url).path.endswith("/latest/api/token"):  # of a machine in AWS: the body is it
+        remember(body.decode("latin-1"))
+    found = _CREDENTIAL.findall(body)
+    if b"SecretAccessKey" in body:
+        found += _SESSION.findall(body)
+    for pair in found:
+        remember(unquote(next(value for value in pair if value).decode("utf-8", "replace")))
+
+
 def text(words: str) -> str:
     """Text with every remembered secret replaced."""
     for secret in list(_known):
@@ -164,15 +202,25 @@ def _clean(value: Any) -> Any:
     return dataclasses.replace(value, **changed) if changed else value
 
 
-def _chunks(chunks: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Chunks without secrets, of the same sizes: one may reach over an edge."""
-    whole = b"".join(chunks)
-    clean = whole
+def _masked(data: bytes) -> bytes:
     for secret in list(_known):
         encoded = secret.encode("utf-8", "surrogatepass")
-        if encoded in clean:
+        if encoded in data:
             mark = REDACTED.encode()[: len(encoded)]
-            clean = clean.replace(encoded, mark.ljust(len(encoded), b"*"))
+            data = data.replace(encoded, mark.ljust(len(encoded), b"*"))
+    return data
+
+
+def _chunks(chunks: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Chunks without secrets, of the same sizes: one may reach over an edge.
+
+    Frames of an event stream get new checksums, so that a client can read them again.
+    """
+    whole = b"".join(chunks)
+    if eventstream.is_stream(whole):
+        clean = eventstream.masked(whole, _masked)
+    else:
+        clean = _masked(whole)
     if clean == whole:
         return tuple(chunks)
     ends = [0]

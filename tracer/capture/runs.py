@@ -2,9 +2,10 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-from tracer.capture import agents, runtime
+from tracer.capture import agents, discovery, runtime
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun
 from tracer.capture.exceptions import error_info
@@ -25,10 +26,19 @@ class ProgramRun:
         scopes.set_current(before)
 
 
-def open_program(name: str, args: list[str], entry: dict[str, JSON]) -> ProgramRun:
-    """Start the run of a program."""
+def open_program(
+    name: str,
+    args: list[str],
+    entry: dict[str, JSON],
+    *,
+    discover: bool = True,
+    tools: Sequence[str] = (),
+) -> ProgramRun:
+    """Start the run of a program; `discover` and `tools` as `discovery.wish` has them."""
     given, _ = encode({"argv": args})
+    entry = entry | discovery.wish(discover=discover, tools=tools)
     run = runtime.open_run(name, given, entry)
+    discovery.start(run, entry)
     run.is_program = True
     return ProgramRun(run)
 
@@ -55,8 +65,8 @@ def say_result(program: ProgramRun) -> None:
     """One line on standard error that says what was recorded; TRACER_QUIET=1 silences it."""
     runtime.flush()
     run = program.run
-    if not _quiet():
-        _say(run.recorder, run.id, run.status)
+    if not _quiet() and not run.in_child:
+        _say(run.recorder, run.id, run.status, run.steps_begun)
 
 
 def say_results() -> None:
@@ -64,14 +74,14 @@ def say_results() -> None:
     runtime.flush()
     if not _quiet():
         for run in runtime.ended_runs():
-            _say(run.recorder, run.id, run.status)
+            _say(run.recorder, run.id, run.status, run.steps_begun)
 
 
 def _quiet() -> bool:
     return os.environ.get("TRACER_QUIET", "") not in ("", "0")
 
 
-def _say(recorder: Any, run_id: str, state: str) -> None:
+def _say(recorder: Any, run_id: str, state: str, steps: int) -> None:
     if recorder.queue.failure is not None:
         return  # the writer has said so already
     tally = recorder.tallies.get(run_id)
@@ -79,7 +89,8 @@ def _say(recorder: Any, run_id: str, state: str) -> None:
         return
     if state == "error" and tally.error_step is not None:
         state += f" at step {tally.error_step}"
-    parts = [f"run {run_id[:8]}", state, f"{tally.steps} step{'s' if tally.steps != 1 else ''}"]
+    steps = max(steps, tally.steps)
+    parts = [f"run {run_id[:8]}", state, f"{steps} step{'s' if steps != 1 else ''}"]
     if tally.cost_usd is not None:
         parts.append(f"${tally.cost_usd:.2g}" if tally.cost_usd < 1 else f"${tally.cost_usd:.2f}")
     elif tally.unpriced:

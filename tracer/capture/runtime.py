@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tracer.capture import concurrency, config, http, otel, scope
+from tracer.capture import concurrency, config, http, otel, processes, scope, seams
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
 from tracer.capture.environment import environment
+from tracer.capture.numbering import Numbers
 from tracer.capture.recorder import StoreRecorder
 from tracer.core.records import JSON, ErrorInfo, RunStatus
 from tracer.errors import CannotReplayError
@@ -27,6 +28,8 @@ from tracer.store.writes import RunEnd, RunStart, Value
 
 FLUSH_SECONDS = 10.0
 REPLAYING = "TRACER_REPLAYING"  # set for the child processes of a re-execution
+# How a child process of a recorded program is told which run it takes part in, and where.
+JOINING = ("TRACER_RUN", "TRACER_PATH", "TRACER_STEP", "TRACER_NUMBERS")
 
 
 @dataclass(slots=True)
@@ -78,6 +81,11 @@ def set_replaying(refuse: Callable[[str], None]) -> None:
 def replaying() -> bool:
     """Whether this whole process is a re-execution."""
     return _refuse is not None
+
+
+def refuses_outside() -> bool:
+    """Whether `outside` may raise here."""
+    return _refuse is not None or REPLAYING in os.environ
 
 
 def outside(what: str) -> None:
@@ -136,8 +144,11 @@ def flush(timeout: float = FLUSH_SECONDS) -> None:
 def install() -> None:
     """Put the patches in place; cheap when they already are."""
     concurrency.install()
+    processes.install()
     if "http" in config.get().capture:
         http.install()
+    if "frameworks" in config.get().capture:
+        seams.install()
 
 
 def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRun:
@@ -179,12 +190,32 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
     return run
 
 
+def join_run(run_id: str, database: Path, numbers: Numbers) -> ActiveRun:
+    """Take part in a run that another process has started and will end."""
+    install()
+    run = ActiveRun(run_id, "", recorder_for(database))
+    run.numbers = numbers
+    run.in_child = run.is_program = True
+    run.spans = otel.bridge()
+    scope.run_started(run)
+    return run
+
+
 def close_run(
     run: ActiveRun, status: RunStatus, output: bytes | None, error: ErrorInfo | None
 ) -> None:
     """End a run and write its end."""
+    run.close_steps()
     scope.run_ended(run)
+    for body in list(run.bodies):
+        body.left()  # nobody who belongs to the run reads on
+    if run.in_child:
+        flush()
+        return
+    run.numbers.end()
     _ended.append(run)
+    if run.discovery is not None:
+        run.warnings += run.discovery.never_found()
     template: Any = run.template
     if template is not None:
         status = template.on_end(run, error, output) or status
@@ -197,6 +228,6 @@ def close_run(
             output=None if output is None else Value(output),
             error=error,
             divergences=tuple(template.divergences) if template is not None else (),
-            warnings=tuple(run.warnings),
+            warnings=(*run.warnings, *seams.changed.values()),
         )
     )

@@ -4,13 +4,15 @@ A scope has a path; steps and child scopes are numbered in it when they are crea
 parent's program order. A step's slot is the scope's path plus its ordinal among steps of its kind
 there, so identical prompts in parallel branches are told apart by place, never by timing.
 
-Paths: a step opens a scope named after itself ("tool2"), a task or thread one named "t3".
+Paths: a step opens a scope named after itself ("tool2"), a task or thread one named "t3", what
+runs in another process one named "p1" (in the order the processes or their work were started).
 """
 
 import contextvars
 import os
 import threading
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Any
 
 from tracer.core.records import Slot, StepKind
 
@@ -18,20 +20,34 @@ if TYPE_CHECKING:
     from tracer.capture.boundary import ActiveRun
 
 _numbering = threading.Lock()
+# Functions that are steps by a decorator, the user's own ones inside our wrappers.
+decorated: "weakref.WeakSet[Any]" = weakref.WeakSet()
 
 
 class Scope:
-    """One scope of a run under way. `step_id` is the step that encloses it (None: the run)."""
+    """One scope of a run under way. `step_id` is the step that encloses it (None: the run), and
+    `step_n` that step's number (0).
 
-    __slots__ = ("_counters", "parent", "path", "run", "step_id")
+    `tool` is that step's name where it is a tool's.
+    """
+
+    __slots__ = ("_counters", "forks", "parent", "path", "run", "step_id", "step_n", "tool")
 
     def __init__(
-        self, run: "ActiveRun", path: str, step_id: str | None, parent: "Scope | None"
+        self,
+        run: "ActiveRun",
+        path: str,
+        step_id: str | None,
+        parent: "Scope | None",
+        tool: str | None = None,
     ) -> None:
         self.run = run
+        self.tool = tool
         self.path = path
         self.step_id = step_id
+        self.step_n: int = 0 if parent is None else parent.step_n
         self.parent = parent
+        self.forks = run.forks
         self._counters: dict[str, int] = {}
 
     def _next(self, name: str) -> int:
@@ -48,11 +64,22 @@ class Scope:
         """The scope of a task or thread created now, numbered in program order."""
         name = f"t{self._next('t')}"
         path = f"{self.path}/{name}" if self.path else name
-        return Scope(self.run, path, self.step_id, self)
+        return Scope(self.run, path, self.step_id, self, self.tool)
 
-    def for_step(self, slot: Slot, step_id: str) -> "Scope":
-        """The scope for what happens inside a step."""
-        return Scope(self.run, slot.child_path(), step_id, self)
+    def for_process(self) -> "Scope":
+        """The scope of what another process does, started or handed over now."""
+        name = f"p{self._next('p')}"
+        path = f"{self.path}/{name}" if self.path else name
+        return Scope(self.run, path, self.step_id, self, self.tool)
+
+    def in_the_copy(self) -> "Scope":
+        """Where code goes on in a forked child, that stood here in its parent."""
+        name = f"{self.run.root.path.rpartition('/')[2]}-{os.getpid()}"
+        return self.run.named_scope(name, self)
+
+    def for_step(self, slot: Slot, step_id: str, tool: str | None = None) -> "Scope":
+        """The scope for what happens inside a step; `tool`: its name, if it is a tool."""
+        return Scope(self.run, slot.child_path(), step_id, self, tool)
 
     def for_stranger(self, thread_name: str) -> "Scope":
         """The scope of a thread that carries no context of ours."""
@@ -85,14 +112,25 @@ def current(*, agent: bool = False) -> Scope | None:
     if held is not None and (scope is None or held.is_below(scope)):
         scope = held
     if scope is not None:
+        if scope.forks != scope.run.forks and scope.run.handler is None:
+            scope = scope.in_the_copy()
         return None if scope.run.is_elsewhere else scope
     # Copied, because another thread may end its run meanwhile.
     runs = [run for run in _active if not run.is_elsewhere]
     if agent and not any(run.is_program for run in runs):
         return None  # in a server's threads each agent is a run of its own
-    if len(runs) != 1 or threading.current_thread() is threading.main_thread():
+    if len(runs) != 1:
         return None
+    if threading.current_thread() is threading.main_thread():
+        # A process that takes part in a run does so as a whole.
+        return runs[0].root if runs[0].in_child and runs[0].handler is None else None
     return runs[0].root.for_stranger(threading.current_thread().name)
+
+
+def is_inside_tool(name: str) -> bool:
+    """Whether the innermost step under way here is the tool of that name."""
+    scope = current()
+    return scope is not None and scope.tool == name
 
 
 def set_current(scope: Scope | None) -> Scope | None:
@@ -124,13 +162,42 @@ def run_ended(run: "ActiveRun") -> None:
         _active.remove(run)
 
 
+_copies: list[Scope] = []  # of a fork under way: where its child stands, innermost first
+
+
+def _before_fork() -> None:
+    _copies.clear()
+    here = _current.get()
+    held: Scope | None = getattr(_held, "scope", None)
+    if held is not None and (here is None or held.is_below(here)):
+        here = held
+    for run in _active:
+        run.before_fork()
+        if run.handler is None and (here is None or here.run is not run):
+            _copies.append(run.root.for_process())
+    if here is not None and here.run.handler is None:
+        _copies.insert(0, here.for_process())
+
+
 def _after_fork(*, child: bool) -> None:
+    global _numbering
     for run in _active:
         run.was_forked(child=child)
+    if child:
+        _numbering = threading.Lock()
+        if _copies:
+            # Its steps are numbered in a scope of their own: the parent goes on in this one.
+            _current.set(_copies[0])
+            _held.scope = None
+            for scope in _copies:
+                scope.forks = scope.run.forks
+                scope.run.root = scope
+    _copies.clear()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
+        before=_before_fork,
         after_in_parent=lambda: _after_fork(child=False),
         after_in_child=lambda: _after_fork(child=True),
     )

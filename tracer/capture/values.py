@@ -97,7 +97,7 @@ class _Encoder:
             return {"$t": "path", "v": str(value)}
         if type(value) in (datetime.datetime, datetime.time):
             return self._time(value)
-        fields = _fields_of(value)
+        fields = fields_of(value)
         if fields is None:
             return self._subclass(value, depth)
         self._lower("lossy")
@@ -153,7 +153,7 @@ _SIMPLE: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def _fields_of(value: Any) -> dict[str, Any] | None:
+def fields_of(value: Any) -> dict[str, Any] | None:
     """Fields of a dataclass instance, named tuple or pydantic model; None for anything else."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: getattr(value, f.name, None) for f in dataclasses.fields(value)}

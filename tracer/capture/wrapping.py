@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any
 
 from tracer.capture.boundary import ValueAnswer
+from tracer.capture.exceptions import without_us
 from tracer.capture.frames import Frame, Spec, open_frame
 from tracer.capture.yields import Items, Playback, thrown_token, token
 
@@ -29,6 +30,13 @@ def _wrap_plain(spec: Spec, opener: Open) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return call(*args, **kwargs)
+        except BaseException as error:
+            without_us(error)
+            raise
+
+    def call(*args: Any, **kwargs: Any) -> Any:
         frame = opener(spec, args, kwargs)
         if frame is None:
             return function(*args, **kwargs)
@@ -67,17 +75,33 @@ async def _await(frame: Frame, work: Coroutine[Any, Any, Any], **detail: Any) ->
     return result
 
 
+def _called(
+    frame: Frame | None, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """The coroutine or generator of a call; arguments that don't fit end the step at once."""
+    try:
+        return function(*args, **kwargs)
+    except BaseException as error:
+        if frame is not None:
+            frame.fail(error)
+        raise
+
+
 def _wrap_coroutine(spec: Spec, opener: Open) -> Callable[..., Any]:
     function = spec.function
 
     @functools.wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        frame = opener(spec, args, kwargs)
-        if frame is None:
-            return await function(*args, **kwargs)
-        if frame.served:
-            return await _served(frame)
-        return await _await(frame, function(*args, **kwargs))
+        try:
+            frame = opener(spec, args, kwargs)
+            if frame is None:
+                return await function(*args, **kwargs)
+            if frame.served:
+                return await _served(frame)
+            return await _await(frame, _called(frame, function, args, kwargs))
+        except BaseException as error:
+            without_us(error)
+            raise
 
     return wrapper
 
@@ -98,12 +122,16 @@ def _wrap_generator(spec: Spec, opener: Open) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        frame = opener(spec, args, kwargs)
-        if frame is None:
-            return (yield from function(*args, **kwargs))
-        if frame.served:
-            return (yield from _replay_items(frame))
-        return (yield from _drive(frame, function(*args, **kwargs)))
+        try:
+            frame = opener(spec, args, kwargs)
+            if frame is None:
+                return (yield from function(*args, **kwargs))
+            if frame.served:
+                return (yield from _replay_items(frame))
+            return (yield from _drive(frame, _called(frame, function, args, kwargs)))
+        except BaseException as error:
+            without_us(error)
+            raise
 
     return wrapper
 
@@ -127,7 +155,7 @@ def _replay_items(frame: Frame) -> Generator[Any, Any, Any]:
 
 def _drive(frame: Frame, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
     """Run a generator step by step, its scope current only while its own code runs."""
-    items = Items()
+    items = frame.items()
     resume: Callable[[], Any] = functools.partial(next, generator)
     while True:
         frame.enter()
@@ -174,35 +202,39 @@ def _wrap_async_generator(spec: Spec, opener: Open) -> Callable[..., Any]:
 
     @functools.wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        frame = opener(spec, args, kwargs)
-        if frame is not None and frame.served:
-            replayed = _AsyncReplay(frame)
-            for item in await replayed.items():
+        try:
+            frame = opener(spec, args, kwargs)
+            if frame is not None and frame.served:
+                replayed = _AsyncReplay(frame)
+                for item in await replayed.items():
+                    try:
+                        sent = yield item
+                    except GeneratorExit:
+                        frame.let_go()
+                        raise
+                    except BaseException as thrown:
+                        replayed.took(thrown_token(thrown))
+                    else:
+                        replayed.took(token(sent))
+                await replayed.end()
+                return
+            drive = _AsyncDrive(frame, _called(frame, function, args, kwargs))
+            resume = functools.partial(drive.generator.asend, None)
+            while await drive.advance(resume):
                 try:
-                    sent = yield item
+                    sent = yield drive.item
                 except GeneratorExit:
-                    frame.let_go()
+                    await drive.close()
                     raise
-                except BaseException as error:
-                    replayed.took(thrown_token(error))
+                except BaseException as thrown:
+                    drive.items.took(thrown_token(thrown))
+                    resume = functools.partial(drive.generator.athrow, thrown)
                 else:
-                    replayed.took(token(sent))
-            await replayed.end()
-            return
-        drive = _AsyncDrive(frame, function(*args, **kwargs))
-        resume = functools.partial(drive.generator.asend, None)
-        while await drive.advance(resume):
-            try:
-                sent = yield drive.item
-            except GeneratorExit:
-                await drive.close()
-                raise
-            except BaseException as error:
-                drive.items.took(thrown_token(error))
-                resume = functools.partial(drive.generator.athrow, error)
-            else:
-                drive.items.took(token(sent))
-                resume = functools.partial(drive.generator.asend, sent)
+                    drive.items.took(token(sent))
+                    resume = functools.partial(drive.generator.asend, sent)
+        except BaseException as error:
+            without_us(error)
+            raise
 
     return wrapper
 
@@ -246,7 +278,7 @@ class _AsyncDrive:
         self.frame = frame
         self.generator = generator
         self.item: Any = None
-        self.items = Items()
+        self.items = Items() if frame is None else frame.items()
 
     async def advance(self, resume: Callable[[], Any]) -> bool:
         """Run to the next item; False at the end. The generator's exceptions pass."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from tracer.capture import config
+from tracer.cli import doctor_seams
 from tracer.cli.ui import GROUP
 from tracer.core.records import JSON
 from tracer.errors import StoreError
@@ -17,40 +18,41 @@ from tracer.store.failures import NoDatabase
 from tracer.store.reading import Store
 
 Sort = Literal["client", "sdk", "framework"]
-_NOT_YET = "not watched yet: calls made with it are not recorded"
 _PLAIN = "recorded, but as plain HTTP: its format is not known yet"
 _BELOW = "what it asks through openai or anthropic is recorded"
+_EVERY = "every request of every client, replayed in its own classes"
+_URLLIB3 = "every request, through urllib3"
+_NOTED = "not recorded: a run that uses it says so, and is not replayed past it"
+
+_STANDARD = "every request, also of urllib.request"
+OLDEST = {"urllib3": (1, 26), "aiohttp": (3, 9), "httpx": (0, 27)}
 
 # Distribution -> sort, captured, why. Tests hold it against what capture really patches.
 KNOWN: dict[str, tuple[Sort, bool, str]] = {
-    "httpx": ("client", True, "every request of every client"),
-    "httpx2": ("client", True, "every request of every client"),
-    "requests": ("client", False, _NOT_YET),
-    "urllib3": ("client", False, _NOT_YET),
-    "aiohttp": ("client", False, _NOT_YET),
-    "botocore": ("client", False, _NOT_YET),
-    "websockets": ("client", False, _NOT_YET),
-    "grpcio": ("client", False, _NOT_YET),
-    "openai": ("sdk", True, "chat completions as model calls, other endpoints as plain HTTP"),
+    "httpx": ("client", True, _EVERY),
+    "httpx2": ("client", True, _EVERY),
+    "urllib3": ("client", True, "every attempt of every pool, replayed by its own code"),
+    "requests": ("client", True, _URLLIB3),
+    "botocore": ("client", True, _URLLIB3),
+    "aiohttp": ("client", True, _EVERY),
+    "websockets": ("client", False, _NOTED),
+    "websocket-client": ("client", False, _NOTED),
+    "grpcio": ("client", False, _NOTED),
+    "curl-cffi": ("client", False, _NOTED),
+    "openai": (
+        "sdk",
+        True,
+        "chat completions, responses and embeddings as model calls, others as plain HTTP",
+    ),
     "anthropic": ("sdk", True, "messages as model calls"),
     "google-genai": ("sdk", True, "content and embeddings as model calls, others as plain HTTP"),
-    "mistralai": ("sdk", True, _PLAIN),
-    "cohere": ("sdk", True, _PLAIN),
+    "mistralai": ("sdk", True, "chat completions and embeddings as model calls"),
+    "cohere": ("sdk", True, "chat (v2) as model calls, others as plain HTTP"),
     "groq": ("sdk", True, "chat completions as model calls"),
     "ollama": ("sdk", True, "chat, generate and embed as model calls"),
-    "together": ("sdk", False, _NOT_YET),
-    "boto3": ("sdk", False, _NOT_YET),
+    "together": ("sdk", True, "chat completions as model calls"),
+    "boto3": ("sdk", True, "Bedrock's converse and invoke as model calls, others as plain HTTP"),
     "litellm": ("framework", True, _BELOW),
-    "langchain-core": ("framework", True, _BELOW),
-    "langgraph": ("framework", True, _BELOW),
-    "llama-index-core": ("framework", True, _BELOW),
-    "openai-agents": ("framework", True, _BELOW),
-    "pydantic-ai-slim": ("framework", True, _BELOW),
-    "crewai": ("framework", True, _BELOW),
-    "smolagents": ("framework", True, _BELOW),
-    "dspy": ("framework", True, _BELOW),
-    "autogen-core": ("framework", True, _BELOW),
-    "mcp": ("framework", False, "its tool calls are not recorded yet: decorate what calls them"),
 }
 
 
@@ -105,12 +107,33 @@ class Report:
 def examine(database: Path) -> Report:
     """Look at everything; nothing is changed or imported."""
     size, runs, problems = _look_at(database)
-    packages = tuple(
+    packages = [
         Package(name, found, *KNOWN[name])
         for name in KNOWN
         if (found := installed(name)) is not None
-    )
-    return Report(packages, database, size, runs, tuple(problems + _surroundings()))
+    ]
+    packages.append(Package("http.client", platform.python_version(), "client", True, _STANDARD))
+    packages += [
+        Package(name, found, "framework", *doctor_seams.watched(name))
+        for name in doctor_seams.NAMES
+        if (found := installed(name)) is not None
+    ]
+    problems += _too_old(packages) + _surroundings()
+    return Report(tuple(packages), database, size, runs, tuple(problems))
+
+
+def _too_old(packages: list[Package]) -> list[str]:
+    """Clients older than those that capture is tried with."""
+    return [
+        f"{package.name} {package.version} is older than what tracer is tested with: "
+        f"{'.'.join(map(str, oldest))} or newer is"
+        for package in packages
+        if (oldest := OLDEST.get(package.name)) and _numbers(package.version) < oldest
+    ]
+
+
+def _numbers(version_text: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in version_text.split(".")[:2] if word.isdigit())
 
 
 def installed(name: str) -> str | None:

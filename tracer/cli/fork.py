@@ -13,6 +13,7 @@ from tracer.cli.options import (
     open_store,
     parse_json,
     script_words,
+    writes_options,
 )
 from tracer.cli.reexecute import reexecute, split_tools
 from tracer.errors import BadFileError, UsageError
@@ -64,6 +65,7 @@ MAX_RESPONSE_BYTES = 16 << 20
 )
 @click.option("--reason", metavar="TEXT", help="Why, kept with the new run.")
 @entry_options
+@writes_options
 @json_option
 @db_option
 def command(run: str, as_json: bool, **given: Any) -> int:
@@ -90,6 +92,8 @@ def command(run: str, as_json: bool, **given: Any) -> int:
         given["entry"],
         given["max_live_calls"],
         given["reason"],
+        given["keep_writes"],
+        given["allow_writes"],
     )
     return reexecute(spec, as_json)
 

@@ -69,6 +69,21 @@ def entry_options(command: C) -> C:
     )(command)
 
 
+def writes_options(command: C) -> C:
+    """`--keep-writes` and `--allow-writes`: what becomes of files written outside any step."""
+    command = click.option(
+        "--allow-writes",
+        multiple=True,
+        metavar="PATH",
+        help="A file or folder that the program may change while answers are served.",
+    )(command)
+    return click.option(
+        "--keep-writes",
+        metavar="DIR",
+        help="Copy there what the program wrote outside any step; else it is thrown away.",
+    )(command)
+
+
 def script_words(script: str | None) -> tuple[str, ...] | None:
     """`--script` as path and arguments. Raises UsageError for an open quote or nothing."""
     if script is None:

@@ -55,6 +55,7 @@ def _document(store: Store, outcome: Outcome) -> dict[str, Any]:
         "divergences": outcome.divergences,
         "exit_code": outcome.exit_code,
         "message": outcome.message,
+        "held_writes": list(outcome.held_writes),
     }
 
 
@@ -68,6 +69,7 @@ def _say(store: Store, planned: Plan, outcome: Outcome) -> None:
                     say(f"  {sign} {_shown(change[key])}")
     if len(outcome.divergences) > 1:
         say(f"  and {len(outcome.divergences) - 1} more, probably because of the first")
+    _say_held(planned, outcome.held_writes)
     try:
         run = store.find_run(outcome.run_id)
     except NotFoundError:
@@ -84,6 +86,16 @@ def _say(store: Store, planned: Plan, outcome: Outcome) -> None:
         f"run {run.id[:8]} · {what} of {parent} · {run.status} · {counts} · "
         f"tracer diff {parent} {run.id[:8]}"
     )
+
+
+def _say_held(planned: Plan, held: tuple[str, ...]) -> None:
+    """Which files the program would have changed outside any step."""
+    if not held:
+        return
+    shown = ", ".join(held[:_SHOWN_CHANGES]) + (", …" if len(held) > _SHOWN_CHANGES else "")
+    kept = planned.spec.keep_writes
+    where = f"kept in {kept}" if kept is not None else "--keep-writes DIR keeps them"
+    say(f"tracer: held back what the program wrote outside any step: {shown} ({where})")
 
 
 def _shown(value: Any) -> str:

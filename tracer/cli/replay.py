@@ -2,7 +2,14 @@
 
 import click
 
-from tracer.cli.options import db_option, entry_options, json_option, open_store, script_words
+from tracer.cli.options import (
+    db_option,
+    entry_options,
+    json_option,
+    open_store,
+    script_words,
+    writes_options,
+)
 from tracer.cli.reexecute import reexecute
 from tracer.reexecution.session import ReplaySpec
 
@@ -10,15 +17,31 @@ from tracer.reexecution.session import ReplaySpec
 @click.command("replay")
 @click.argument("run")
 @entry_options
+@writes_options
 @json_option
 @db_option
-def command(run: str, script: str | None, entry: str | None, as_json: bool) -> int:
+def command(
+    run: str,
+    script: str | None,
+    entry: str | None,
+    keep_writes: str | None,
+    allow_writes: tuple[str, ...],
+    as_json: bool,
+) -> int:
     """Re-execute RUN with every model and tool answer served from the recording.
 
-    Needs no key and no network. Exit code 0: as recorded (also when it failed as recorded);
-    1: the agent failed in another way; 3: the code asked for something else; 4: it tried to do
-    something that is not recorded; 125: it can't be re-executed here.
+    Needs no key and no network; files it writes outside any step are held back. Exit code 0: as
+    recorded (also when it failed as recorded); 1: the agent failed in another way; 3: the code
+    asked for something else; 4: it tried to do something that is not recorded; 125: it can't be
+    re-executed here.
     """
     with open_store() as store:
         found = store.find_run(run)
-    return reexecute(ReplaySpec(found.id, script=script_words(script), function=entry), as_json)
+    spec = ReplaySpec(
+        found.id,
+        script=script_words(script),
+        function=entry,
+        keep_writes=keep_writes,
+        allow_writes=allow_writes,
+    )
+    return reexecute(spec, as_json)

@@ -35,7 +35,13 @@ def end_options(args: list[str]) -> list[str]:
     "--per-agent", is_flag=True, help="Each outermost decorated call is a run of its own."
 )
 @click.option("--no-discover", is_flag=True, help="Don't look for undecorated tools.")
-@click.option("--tool", "tools", multiple=True, metavar="MODULE:NAME", hidden=True)
+@click.option(
+    "--tool",
+    "tools",
+    multiple=True,
+    metavar="MODULE:NAME",
+    help="Record this function as a tool; NAME alone is one of the program's own file.",
+)
 @click.option("--workspace", metavar="PATH", hidden=True)
 @db_option
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT [ARGS]...")
@@ -52,7 +58,7 @@ def command(
     The program's output, exit status and signals are its own. One line on standard error says
     what was recorded; TRACER_QUIET=1 silences it.
     """
-    _refuse_later_options(tools, workspace)
+    _refuse_later_options(tools, per_agent, workspace)
     if module is None and not words:
         raise UsageError("name a program: tracer run SCRIPT [ARGS], or tracer run -m MODULE [ARGS]")
     # Loaded here, so that an error in the options above is said at once.
@@ -62,14 +68,27 @@ def command(
     arguments = list(words if module is not None else words[1:])
     if not config.get().enabled:
         click.echo("tracer: TRACER_DISABLED is set, nothing is recorded", err=True)
-    status = run_program(target, arguments, as_module=module is not None, per_agent=per_agent)
+    status = run_program(
+        target,
+        arguments,
+        as_module=module is not None,
+        per_agent=per_agent,
+        discover=not no_discover,
+        tools=[name if ":" in name else f"__main__:{name}" for name in tools],
+    )
     sys.exit(status)
 
 
-def _refuse_later_options(tools: tuple[str, ...], workspace: str | None) -> None:
-    if tools:
+def _refuse_later_options(tools: tuple[str, ...], per_agent: bool, workspace: str | None) -> None:
+    for name in tools:
+        module, colon, path = name.rpartition(":")
+        names = [*(module.split(".") if colon else []), *path.split(".")]
+        if not all(word.isidentifier() for word in names):
+            raise UsageError(f"--tool {name!r} names no function: write MODULE:NAME")
+    if tools and per_agent:
         raise UsageError(
-            "--tool MODULE:NAME is not there yet: decorate the function with @tracer.tool"
+            "--tool goes with one run for the whole program, not with --per-agent: decorate the "
+            "function with @tracer.tool"
         )
     if workspace is not None:
         raise UsageError(

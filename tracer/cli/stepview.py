@@ -72,6 +72,9 @@ def _show_question(store: Store, run: Run, step: Step) -> None:
     else:
         same = count(new.shared, "message")
         _heading(f"asked: {same} as at step {new.since}, and new")
+    held = step.detail.get("held")
+    if isinstance(held, list) and held:
+        line(f"  (the provider holds what came before: {', '.join(map(str, held))})")
     _show_messages(new.messages)
 
 
@@ -104,6 +107,8 @@ def _part_text(part: Part) -> str:
         return str(part.get("content", ""))
     if kind == "reasoning":
         return f"(reasoning) {part.get('content', '')}"
+    if kind in ("refusal", "embeddings"):
+        return f"({kind}) {part.get('content', '')}"
     if kind == "tool_call":
         return f"→ {part.get('name')} {_pretty(part.get('arguments'))}"
     if kind == "tool_call_response":

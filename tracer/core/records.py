@@ -19,6 +19,10 @@ Fidelity = Literal["exact", "lossy", "opaque"]
 JSON = Any  # any value of the JSON data model
 
 
+# How a run's warning begins that says what its recording lacks: "…WHAT to WHERE, after step N".
+NOT_CAPTURED = "not captured: "
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts of a model call or a whole run; `None` = the provider did not say.

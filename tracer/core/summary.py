@@ -7,6 +7,7 @@ from tracer.core.messages import Message, text_of, tool_calls_of
 
 MAX_SUMMARY = 240
 MAX_VALUE = 60
+_SPOKEN = ("refusal", "embeddings")
 
 
 def clip(text: str, limit: int) -> str:
@@ -59,7 +60,13 @@ def reply_summary(messages: list[Message]) -> str:
     if calls:
         said = ", ".join(call_summary(str(c.get("name")), c.get("arguments")) for c in calls)
         return clip("→ " + said, MAX_SUMMARY)
-    return clip(text_of(messages[0]), MAX_SUMMARY)
+    return clip(text_of(messages[0]) or _other_words(messages[0]), MAX_SUMMARY)
+
+
+def _other_words(message: Message) -> str:
+    """What a message without text says: a refusal, a number of vectors. Reasoning is for nobody."""
+    said = (p.get("content") for p in message.get("parts", ()) if p.get("type") in _SPOKEN)
+    return "\n".join(content for content in said if isinstance(content, str))
 
 
 def error_summary(type_name: str, message: str) -> str:

@@ -185,11 +185,19 @@ def _came(fields: Fields | None, get: Payloads) -> Value | Reply | None:
     )
 
 
+_WORDS = ("at", "strerror", "reason")
+_NUMBERS = ("errno", "status")
+
+
 def _failure(fields: Fields) -> dict[str, Any] | None:
     failure = fields.fields_or_none("failure")
     if failure is None:
         return None
-    return {"type": failure.text("type"), "message": failure.text("message")}
+    known: dict[str, Any] = {"type": failure.text("type"), "message": failure.text("message")}
+    # What some clients' exceptions are made from besides.
+    given = failure.as_dict()
+    known |= {key: given[key] for key in _WORDS if isinstance(given.get(key), str)}
+    return known | {key: given[key] for key in _NUMBERS if isinstance(given.get(key), int)}
 
 
 def _error(fields: Fields | None) -> ErrorInfo | None:

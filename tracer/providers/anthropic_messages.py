@@ -5,7 +5,14 @@ from tracer.providers.anthropic_messages_build import edited
 from tracer.providers.anthropic_messages_emit import emit_stream
 from tracer.providers.anthropic_messages_reply import read_reply, template_of
 from tracer.providers.anthropic_messages_request import model_of, read_request, wants_stream
-from tracer.providers.base import FailureKind, HttpReply, HttpRequest, ModelReply, ModelRequest
+from tracer.providers.base import (
+    FailureKind,
+    HttpReply,
+    HttpRequest,
+    ModelReply,
+    ModelRequest,
+    Stateless,
+)
 from tracer.providers.failures import FailureForms
 from tracer.providers.jsontext import dumps, load_object
 from tracer.providers.wire import JSON_TYPE, STREAM_TYPE, kept_headers
@@ -36,7 +43,7 @@ _STOP = ("message_stop", '{"type":"message_stop"}')
 _FAILURES = FailureForms(_ERRORS, stream_ending=(_STOP,))
 
 
-class AnthropicMessages:
+class AnthropicMessages(Stateless):
     """`Api` of `POST .../messages`, and of `:rawPredict` and `:streamRawPredict` on Vertex."""
 
     name = "anthropic.messages"
@@ -51,6 +58,8 @@ class AnthropicMessages:
         """
         path = path.rstrip("/")
         if method.upper() != "POST" or b'"messages"' not in body:
+            return False
+        if path.endswith("/count-tokens:rawPredict"):
             return False
         if path.endswith((":rawPredict", ":streamRawPredict")):
             return b'"anthropic_version"' in body

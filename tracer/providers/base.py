@@ -77,12 +77,37 @@ class ModelReply:
     first_content_offset: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class HeldState:
+    """A part of the conversation that a request leaves to the provider.
+
+    `field`: where the request says so ("previous_response_id"); `id`: what it names there.
+    `grows`: whether that goes on changing (a conversation), as one answer doesn't.
+    """
+
+    field: str
+    id: str
+    grows: bool = False
+
+
+class Stateless:
+    """Base of the formats whose requests hold the whole conversation."""
+
+    operation = "chat"
+
+    def server_state(self, request: HttpRequest) -> list[HeldState]:
+        """See `Api.server_state`: nothing."""
+        return []
+
+
 class Api(Protocol):
     """One wire format. Methods never raise on odd input: what they can't read they keep whole."""
 
     name: str  # "openai.chat", "anthropic.messages"
     family: str  # default provider name: "openai", "anthropic"
-    array_key: str  # the top-level key that holds the message list ("messages")
+    # The top-level key that holds the message list ("messages"); "" where nothing is resent.
+    array_key: str
+    operation: str  # gen_ai.operation.name, which also names the step: "chat", "embeddings"
 
     def matches(self, method: str, path: str, body: bytes) -> bool:
         """Cheap test by path and body shape, without parsing the body."""
@@ -93,6 +118,9 @@ class Api(Protocol):
 
     def wants_stream(self, request: HttpRequest) -> bool:
         """Whether the caller of this request reads a stream (decides the form of a substitute)."""
+
+    def server_state(self, request: HttpRequest) -> list[HeldState]:
+        """What of the conversation the provider holds, so that the request only names it."""
 
     def build_reply(
         self, request: HttpRequest, recorded: HttpReply | None, said: Message

@@ -4,11 +4,11 @@ One place for every wire format; each brings its own error bodies and the end of
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tracer.core.messages import Message
-from tracer.providers.base import Api, FailureKind, HttpReply, HttpRequest
+from tracer.providers.base import Api, FailureKind, Headers, HttpReply, HttpRequest
 from tracer.providers.framing import SSE, Framing
 from tracer.providers.jsontext import arguments_text, dumps, loads
 from tracer.providers.wire import JSON_TYPE, is_answer, kept_headers
@@ -22,18 +22,20 @@ class FailureForms:
 
     `errors`: failure kind -> status and JSON error body. `stream_ending`: the events, as
     `(name or None, data)`, that end a stream in order, which is framed as `framing`.
+    `error_headers`: failure kind -> what the headers of an error add.
     """
 
     errors: Mapping[str, tuple[int, Any]]
     stream_ending: Sequence[tuple[str | None, str]]
     framing: Framing = SSE
+    error_headers: Mapping[str, Headers] = field(default_factory=dict)
 
     def build(
         self, api: Api, request: HttpRequest, recorded: HttpReply | None, kind: FailureKind
     ) -> HttpReply:
         """See `Api.build_failure`."""
         if kind in self.errors:
-            return error_reply(recorded, *self.errors[kind])
+            return error_reply(recorded, *self.errors[kind], self.error_headers.get(kind, ()))
         if kind in ("timeout", "connection_reset"):
             return HttpReply(0, (), b"", kind)
         said = _recorded_message(api, request, recorded)
@@ -52,9 +54,11 @@ class FailureForms:
         return garbled_stream(whole, offset, self.stream_ending, self.framing)
 
 
-def error_reply(recorded: HttpReply | None, status: int, body: Any) -> HttpReply:
+def error_reply(
+    recorded: HttpReply | None, status: int, body: Any, more: Headers = ()
+) -> HttpReply:
     """An error the SDK raises at once: `x-should-retry: false` stops its own retries."""
-    headers = [*kept_headers(recorded, JSON_TYPE), ("x-should-retry", "false")]
+    headers = [*kept_headers(recorded, JSON_TYPE), ("x-should-retry", "false"), *more]
     return HttpReply(status, headers, dumps(body).encode())
 
 

@@ -3,7 +3,14 @@
 from typing import Any
 
 from tracer.core.messages import Message
-from tracer.providers.base import FailureKind, HttpReply, HttpRequest, ModelReply, ModelRequest
+from tracer.providers.base import (
+    FailureKind,
+    HttpReply,
+    HttpRequest,
+    ModelReply,
+    ModelRequest,
+    Stateless,
+)
 from tracer.providers.failures import FailureForms
 from tracer.providers.framing import ARRAY, SSE_CRLF, Framing
 from tracer.providers.gemini_build import edited
@@ -20,20 +27,20 @@ def _error(code: int, status: str, message: str) -> tuple[int, dict[str, Any]]:
     return code, {"error": {"code": code, "message": said, "status": status}}
 
 
-_ERRORS = {
+ERRORS = {
     "rate_limit": _error(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted"),
     "server_error": _error(500, "INTERNAL", "An internal error has occurred"),
 }
-_LISTED = {kind: (status, [body]) for kind, (status, body) in _ERRORS.items()}
+_LISTED = {kind: (status, [body]) for kind, (status, body) in ERRORS.items()}
 _FRAMINGS: dict[Form, Framing] = {"sse": SSE_CRLF, "array": ARRAY}
 _FAILURES: dict[Form, FailureForms] = {
-    "json": FailureForms(_ERRORS, stream_ending=(), framing=SSE_CRLF),
-    "sse": FailureForms(_ERRORS, stream_ending=(), framing=SSE_CRLF),
+    "json": FailureForms(ERRORS, stream_ending=(), framing=SSE_CRLF),
+    "sse": FailureForms(ERRORS, stream_ending=(), framing=SSE_CRLF),
     "array": FailureForms(_LISTED, stream_ending=(), framing=ARRAY),
 }
 
 
-class GeminiContent:
+class GeminiContent(Stateless):
     """`Api` of `POST .../{model}:generateContent` and `:streamGenerateContent`."""
 
     name = "gemini.generate_content"

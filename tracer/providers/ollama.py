@@ -1,7 +1,14 @@
 """Ollama's own format: `/api/chat` and `/api/generate`, whose replies are lines of JSON or one."""
 
 from tracer.core.messages import Message
-from tracer.providers.base import FailureKind, HttpReply, HttpRequest, ModelReply, ModelRequest
+from tracer.providers.base import (
+    FailureKind,
+    HttpReply,
+    HttpRequest,
+    ModelReply,
+    ModelRequest,
+    Stateless,
+)
 from tracer.providers.failures import FailureForms
 from tracer.providers.framing import LINES
 from tracer.providers.jsontext import dumps, load_object, same_json
@@ -11,13 +18,13 @@ from tracer.providers.ollama_request import read_request, wants_stream
 from tracer.providers.ollama_shape import CHAT, GENERATE, Shape
 from tracer.providers.wire import JSON_TYPE, kept_headers, text
 
-_ERRORS = {
+ERRORS = {
     "rate_limit": (429, {"error": "too many requests (simulated by tracer)"}),
     "server_error": (500, {"error": "internal server error (simulated by tracer)"}),
 }
 
 
-class OllamaChat:
+class OllamaChat(Stateless):
     """`Api` of `POST .../api/chat`."""
 
     name = "ollama.chat"
@@ -77,7 +84,7 @@ class OllamaChat:
         where an object belongs.
         """
         end = dumps({**self.shape.put({}, {self.shape.text: ""}), "done": True})
-        forms = FailureForms(_ERRORS, stream_ending=((None, end),), framing=LINES)
+        forms = FailureForms(ERRORS, stream_ending=((None, end),), framing=LINES)
         return forms.build(self, request, recorded, kind)
 
 

@@ -1,7 +1,14 @@
 """The Chat Completions format, of OpenAI and the many hosts compatible with it."""
 
 from tracer.core.messages import Message
-from tracer.providers.base import FailureKind, HttpReply, HttpRequest, ModelReply, ModelRequest
+from tracer.providers.base import (
+    FailureKind,
+    HttpReply,
+    HttpRequest,
+    ModelReply,
+    ModelRequest,
+    Stateless,
+)
 from tracer.providers.failures import FailureForms
 from tracer.providers.jsontext import dumps
 from tracer.providers.openai_chat_build import edited
@@ -9,37 +16,13 @@ from tracer.providers.openai_chat_emit import emit_stream
 from tracer.providers.openai_chat_reply import read_reply, template_of
 from tracer.providers.openai_chat_request import Asked, read_asked, read_request
 from tracer.providers.openai_chat_stream import DONE
+from tracer.providers.openai_errors import ERRORS
 from tracer.providers.wire import JSON_TYPE, STREAM_TYPE, kept_headers
 
-_ERRORS = {
-    "rate_limit": (
-        429,
-        {
-            "error": {
-                "message": "Rate limit reached (simulated by tracer)",
-                "type": "requests",
-                "param": None,
-                "code": "rate_limit_exceeded",
-            }
-        },
-    ),
-    "server_error": (
-        500,
-        {
-            "error": {
-                "message": "The server had an error while processing your request "
-                "(simulated by tracer)",
-                "type": "server_error",
-                "param": None,
-                "code": None,
-            }
-        },
-    ),
-}
-_FAILURES = FailureForms(_ERRORS, stream_ending=((None, DONE),))
+_FAILURES = FailureForms(ERRORS, stream_ending=((None, DONE),))
 
 
-class OpenAIChat:
+class OpenAIChat(Stateless):
     """`Api` of `POST .../chat/completions`."""
 
     name = "openai.chat"

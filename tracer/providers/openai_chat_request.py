@@ -7,7 +7,7 @@ from tracer.providers.base import HttpRequest, ModelRequest
 from tracer.providers.hosts import name_by_host, path_of
 from tracer.providers.jsontext import JsonObject, as_dict, as_list, load_object
 from tracer.providers.openai_chat_messages import read_message
-from tracer.providers.wire import make_part, text, unknown_part, without
+from tracer.providers.wire import header, make_part, text, unknown_part, without
 
 _READ_APART = ("model", "stream", "messages", "tools", "functions")
 _WHOLE_CALLS = ("mistral_ai", "groq", "ollama")  # send each tool call in one piece
@@ -51,7 +51,7 @@ def read_asked(request: HttpRequest) -> Asked:
         include_usage=as_dict(body.get("stream_options")).get("include_usage") is True,
         old_functions=bool(body.get("functions")) and not tools,
         custom_tools=frozenset(name for name in customs if name),
-        whole_calls=name_by_host(request.url) in _WHOLE_CALLS,
+        whole_calls=_reads_whole_calls(request),
         seed=request.body,
     )
 
@@ -66,6 +66,17 @@ def read_tool(tool: Any) -> dict[str, Any]:
     if isinstance(custom, dict):
         return make_part("custom", {**without(entry, "custom", "type"), **custom})
     return unknown_part(tool)
+
+
+def _reads_whole_calls(request: HttpRequest) -> bool:
+    """Whether tool calls come in one piece: from some hosts, and for an SDK that refuses pieces.
+
+    Mistral's fails at one without a name, whatever gateway it talks to.
+    """
+    return (
+        name_by_host(request.url) in _WHOLE_CALLS
+        or "mistral" in header(request.headers, "user-agent").lower()
+    )
 
 
 def _model(body: JsonObject, url: str) -> str | None:

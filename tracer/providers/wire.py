@@ -29,6 +29,7 @@ _STALE_HEADERS = frozenset(
         "retry-after",
         "retry-after-ms",
         "x-should-retry",
+        "x-amzn-errortype",
     }
 )
 

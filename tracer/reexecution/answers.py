@@ -90,8 +90,10 @@ class Answers:
             result = function_result(substitute, given)
         return ValueAnswer(_like(data, result), _form(step))
 
-    def stub(self, value: Any, like: Step | None) -> Answer:
-        """A fixed result for a tool, given as `like`, another call of it, was."""
+    def stub(self, value: Any, like: Step | None, *, as_reply: bool) -> Answer:
+        """A fixed result for a tool, given as `like`, another call of it, was; or for a request."""
+        if as_reply:
+            return _http_result(value)
         return ValueAnswer(encode(value)[0], {} if like is None else _form(like))
 
     def _said(self, step: Step) -> list[Message]:
@@ -103,6 +105,10 @@ class Answers:
         if reply is None or reply.status == 0:
             return None
         return HttpReply(reply.status, reply.headers, b"".join(reply.chunks))
+
+    def exchange(self, step: Step) -> tuple[HttpRequest | None, HttpReply | None]:
+        """Request and reply of a recorded step, as far as it has them."""
+        return self._store.request(step), self._http_reply(step)
 
     def server(self, step: Step) -> str | None:
         """Host and port that a recorded request went to."""
@@ -202,6 +208,12 @@ def _like(recorded: bytes | None, result: Any) -> bytes:
 
 def opaque_reason(step: Step) -> str:
     """Why a step's result can't be given back, and what would change that."""
+    why = step.detail.get("why_not")
+    if step.detail.get("process") and isinstance(why, str):
+        return (
+            f"step {step.n} ({step.name}) {why}, so it can't be answered from the recording: "
+            "start it inside a function decorated with @tracer.tool"
+        )
     return (
         f"step {step.n} ({step.kind} {step.name}) returned something that could not be stored, so "
         f"it can't be answered from the recording: let {step.name} return data (dict, list, "

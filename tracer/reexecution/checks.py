@@ -11,16 +11,21 @@ from typing import Any
 
 from tracer.capture.environment import source_hash
 from tracer.core.messages import Message, tool_calls_of
-from tracer.core.records import JSON, Run, Step
+from tracer.core.records import JSON, NOT_CAPTURED, Run, Step
 from tracer.errors import CannotReplayError, NotFoundError, UsageError
 from tracer.providers import api_named
 from tracer.reexecution.answers import opaque_reason
 from tracer.reexecution.signatures import signature_warnings
-from tracer.reexecution.substitute import Substitute, failure_kind, said_instead
+from tracer.reexecution.substitute import Substitute, failure_kind, is_message, said_instead
 from tracer.reexecution.tape import is_inside
 from tracer.store.reading import Store
 
 _INSIDE_MODEL = re.compile(r"(^|/)model\d+(/|$)")
+_UNCAPTURED = re.compile(
+    re.escape(NOT_CAPTURED)
+    + r"(?P<what>.*), after step (?P<step>[0-9]{1,9})(, inside step (?P<inside>[0-9]{1,9}))?",
+    re.S,
+)
 _SERVED = ("tool", "model", "http", "step")
 
 
@@ -211,6 +216,34 @@ def check_answers(steps: list[Step], fork: Step | None) -> None:
         raise CannotReplayError(opaque_reason(step))
 
 
+def check_captured(run: Run, steps: list[Step], fork: Step | None) -> None:
+    """Raise CannotReplayError when the recording lacks something that would have to be served."""
+    for said in run.warnings:
+        found = _UNCAPTURED.fullmatch(said)
+        if found is None or (fork is not None and fork.n <= int(found["step"])):
+            continue
+        inside = next((s for s in steps if str(s.n) == found["inside"]), None)
+        if inside is not None and (_is_whole(inside, fork) or _covered(inside, steps, fork)):
+            continue
+        what, step = found["what"], found["step"]
+        remedy = f"fork at step {step} or before" if int(step) else "it can only be looked at"
+        raise CannotReplayError(
+            f"run {run.id[:8]} can't be re-executed past step {step}: {what} was not captured, so "
+            f"there is nothing to answer it with; {remedy}"
+        )
+
+
+def _is_whole(step: Step, fork: Step | None) -> bool:
+    """Whether a step is answered as one, so that its own code doesn't run."""
+    return (
+        step.kind in ("tool", "step", "model")
+        and step.effect != "local"
+        and step.fidelity != "opaque"
+        and step.status not in ("running", "interrupted")
+        and (fork is None or not is_inside(fork, step))
+    )
+
+
 def _covered(step: Step, steps: list[Step], fork: Step | None) -> bool:
     """Whether a step lies inside one that is served whole."""
     return any(
@@ -247,6 +280,14 @@ def check_substitute(
         raise UsageError(
             f"step {step.n} is a model call: give --text, --tool-call or --response instead"
         )
+    operation = _operation(step)
+    if operation != "chat":
+        if substitute.kind != "response" or is_message(substitute.response):
+            raise UsageError(
+                f"step {step.n} is a call for {operation}: give the provider's whole JSON reply "
+                "with --response FILE, or a failure with --error"
+            )
+        return None
     data = store.output_messages(step)
     recorded = [] if data is None else json.loads(data)
     said = said_instead(substitute, recorded)
@@ -254,6 +295,13 @@ def check_substitute(
         _check_calls(store, step, said, warnings)
         warnings += signature_warnings(said, recorded)
     return said
+
+
+def _operation(step: Step) -> str:
+    try:
+        return api_named(step.api).operation if step.api is not None else "chat"
+    except KeyError:  # recorded by a tracer that knew more formats
+        return "chat"
 
 
 def _check_calls(store: Store, step: Step, said: Message, warnings: list[str]) -> None:

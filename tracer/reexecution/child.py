@@ -38,10 +38,12 @@ from tracer.errors import (
 )
 from tracer.reexecution import tripwire
 from tracer.reexecution.answers import Answers
-from tracer.reexecution.handler import DUMMY_KEY, Answerer, Rules
+from tracer.reexecution.handler import Answerer, Rules
 from tracer.reexecution.imports import load_function
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.program import execute, print_as_python
+from tracer.reexecution.redirect import HeldWrites
+from tracer.reexecution.servers import DUMMY_KEY
 from tracer.reexecution.substitute import Substitute
 from tracer.reexecution.tape import Tape
 from tracer.store.reading import Store
@@ -57,6 +59,7 @@ class Session:
         self.error: ErrorInfo | None = None
         self.output: bytes | None = None
         self.ended = False
+        self._writes: HeldWrites | None = None
         self.handler = self._make_handler()
         self.template = self._make_template()
 
@@ -81,6 +84,8 @@ class Session:
         """Behind the fork point, what the program does outside any step is done."""
         tripwire.set_wire(None)
         os.environ.pop(runtime.REPLAYING, None)
+        if self._writes is not None:
+            self._writes.go_live()
 
     def _make_template(self) -> runtime.Template:
         given = self.given
@@ -142,17 +147,23 @@ class Session:
         self.prepare()
         runtime.set_replaying(self._refuse_outside)
         self.handler.on_ignored = self._end_by_force
+        self._writes = HeldWrites(self.given, self._refuse)
         entry = self.given["entry"]
-        if entry["kind"] in ("script", "module"):
-            self._run_program(entry)
-        else:
-            self._run_function(entry)
+        try:
+            if entry["kind"] in ("script", "module"):
+                self._run_program(entry)
+            else:
+                self._run_function(entry)
+        finally:
+            self._writes.release()
 
     def _end_by_force(self) -> None:
         """The agent ignores that the re-execution has ended: it isn't asked again."""
         for run in scopes.active_runs():
             runtime.close_run(run, "stopped", None, None)
         runtime.flush(2.0)
+        if self._writes is not None:
+            self._writes.release()
         os._exit(deliver(self.outcome(), self.given["outcome"]))
 
     def _keys_wanted(self) -> list[str]:
@@ -193,7 +204,10 @@ class Session:
         runtime.expect(self.template)
         name = target if as_module else Path(target).name
         program = open_program(name, arguments, entry)
-        status, error = execute(target, arguments, as_module=as_module, scope_of=program)
+        tools = [str(name) for name in self.template.entry.get("tools") or ()]
+        status, error = execute(
+            target, arguments, as_module=as_module, scope_of=program, tools=tools
+        )
         close_program(program, status, error)
 
     def _run_function(self, entry: dict[str, Any]) -> None:
@@ -273,6 +287,7 @@ class Session:
             "exit_code": code,
             "message": message,
             "divergences": [item.as_json() for item in found],
+            "held_writes": [] if self._writes is None else self._writes.held,
         }
 
     def _output_differs(self) -> bool:

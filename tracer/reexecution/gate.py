@@ -7,18 +7,23 @@ code asks. When nothing moves (the code changed and some point will never come),
 points are given up after a while: `relaxed` counts how often.
 """
 
+import _thread
 import asyncio
+import sys
 import threading
 import time
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+from typing import Any
+
+from tracer.reexecution.settling import TURNS, Runner, anyone_runs
 
 # A missing point is given up after this plus what the recording took to reach it.
 QUIET_SECONDS = 0.25
 MAX_QUIET_SECONDS = 10.0
-# After a contested release the one released runs on for a moment before the next is let go, so
-# that what it does with its answer (append to a list) happens in the recorded order too.
-SETTLE_SECONDS = 0.003
+# A machine with other work may leave the program without a processor for a while; a thread that
+# could run puts the giving up off for so long.
+MAX_STARVED_SECONDS = 5.0
 
 
 class Gate:
@@ -32,8 +37,12 @@ class Gate:
         self._passed = [False] * len(ordered)
         self._cursor = 0
         self._moved = time.monotonic()
-        self._contested = False
+        self._starved_from: float | None = None
+        # After a contested release the one released runs on before the next is let go, so that
+        # what it does with its answer (append to a list) happens in the recorded order too.
+        self._released: Runner | None = None
         self._waiting: set[int] = set()
+        self._parked: list[int] = []  # threads that wait, once for each wait
         self._condition = threading.Condition()
         self._open = False
         self.relaxed = 0
@@ -69,35 +78,66 @@ class Gate:
             return
         self._passed[index] = True
         self._moved = time.monotonic()
+        self._starved_from = None
         while self._cursor < len(self._passed) and self._passed[self._cursor]:
             self._cursor += 1
 
-    def _try(self, index: int) -> float:
+    def _try(self, index: int, task: object = None, turns: int | None = None) -> float:
         """Pass a point if it may; else seconds until it is worth looking again. 0 = passed."""
         if self._open or self._passed[index]:
             self._mark(index)
             return 0.0
-        now = time.monotonic()
-        since = now - self._moved
         if self._cursor >= index:
-            if self._contested and since < SETTLE_SECONDS:
-                return SETTLE_SECONDS - since
-            self._contested = len(self._waiting) > 1
+            last = self._released
+            if last is not None and not last.has_settled(task, self._parked, turns):
+                return 0.001
+            self._released = Runner(task, self._gap(index))
             self._mark(index)
             return 0.0
         patience = self._patience()
-        if since >= patience and index == min(self._waiting):
+        since = self.quiet_seconds()
+        if since >= patience and index == min(self._waiting) and not self._is_starved():
             self.relaxed += 1
             for missing in range(self._cursor, index):
                 self._mark(missing)
-            return self._try(index)
+            return self._try(index, task, turns)
         return max(0.001, min(patience - since, 0.05))
+
+    def _is_starved(self) -> bool:
+        """Whether what is missing may just not have had a processor yet."""
+        if not anyone_runs(self._parked):
+            return False
+        now = time.monotonic()
+        if self._starved_from is None:
+            self._starved_from = now
+        if now - self._starved_from > MAX_STARVED_SECONDS:
+            return False
+        self._moved = now - self._patience() + 0.01  # look again soon
+        return True
+
+    def _gap(self, index: int) -> float:
+        """Seconds from a point to the next one, in the recording."""
+        after = self._times[index + 1 : index + 2] or self._times[index:]
+        return max(0.0, (after[0] - self._times[index]) / 1e9)
 
     def _patience(self) -> float:
         """How long to wait for the point that is missing: longer when its own code was slow."""
-        at = self._cursor
-        gap = (self._times[at] - self._times[at - 1]) / 1e9 if at else 0.0
-        return QUIET_SECONDS + min(max(gap, 0.0) * 2, MAX_QUIET_SECONDS)
+        gap = self._gap(self._cursor - 1) if self._cursor else 0.0
+        return QUIET_SECONDS + min(gap * 2, MAX_QUIET_SECONDS)
+
+    def reached(self, sequence: int) -> bool:
+        """Whether every point up to a sequence number has passed, or was waited for long enough."""
+        with self._condition:
+            upto = bisect_right(self._sequence, sequence)
+            if self._open or self._cursor >= upto:
+                return True
+            if self._waiting or time.monotonic() - self._moved < self._patience():
+                return False
+            self.relaxed += 1
+            for missing in range(self._cursor, upto):
+                self._mark(missing)
+            self._condition.notify_all()
+            return True
 
     def quiet_seconds(self) -> float:
         """How long nothing has passed."""
@@ -108,13 +148,15 @@ class Gate:
         index = self._index(sequence)
         if index is None:
             return
+        me = _thread.get_ident()
         with self._condition:
             self._waiting.add(index)
+            self._parked.append(me)
             try:
-                while (pause := self._try(index)) > 0:
-                    self._contested = True
-                    self._condition.wait(pause)
+                while (wait := self._try(index)) > 0:
+                    self._condition.wait(wait)
             finally:
+                self._parked.remove(me)
                 self._waiting.discard(index)
                 self._condition.notify_all()
 
@@ -123,30 +165,46 @@ class Gate:
         index = self._index(sequence)
         if index is None:
             return
+        task = current_task()
+        last, turns = self._released, 0
         with self._condition:
             self._waiting.add(index)
         try:
             while True:
                 with self._condition:
-                    wait = self._try(index)
-                    if wait > 0:
-                        self._contested = True
+                    wait = self._try(index, task, turns)
+                    last, turns = self._released, turns + 1 if last is self._released else 0
                 if wait <= 0:
                     return
-                await pause(min(wait, 0.002))
+                await pause(0.0 if turns <= TURNS else min(wait, 0.002))
         finally:
             with self._condition:
                 self._waiting.discard(index)
                 self._condition.notify_all()
 
 
+def current_task() -> object:
+    """What tells the running task from others of its event loop; None outside any."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        trio = sys.modules.get("trio")
+        return None if trio is None else trio.lowlevel.current_task()
+
+
 async def pause(seconds: float) -> None:
     """Sleep on whatever event loop this is."""
+    trio = trio_running()
+    await (asyncio if trio is None else trio).sleep(seconds)
+
+
+def trio_running() -> Any:
+    """The module of trio where the calling code runs on its loop; else None."""
+    trio: Any = sys.modules.get("trio")
+    if trio is None:
+        return None
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        import anyio  # a trio loop: only then, and then it is installed
-
-        await anyio.sleep(seconds)
-        return
-    await asyncio.sleep(seconds)
+        return trio
+    return None

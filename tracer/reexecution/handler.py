@@ -6,12 +6,12 @@ the substitute is given. After it, what equals the recording is reused, models a
 with their own inner steps served.
 """
 
+import shlex
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urlsplit
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
@@ -20,8 +20,10 @@ from tracer.core.records import Step
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
 from tracer.reexecution.answers import Answers
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
-from tracer.reexecution.gate import Gate, pause
+from tracer.reexecution.gate import Gate, pause, trio_running
+from tracer.reexecution.heldstate import HeldStates
 from tracer.reexecution.policy import Policies, Policy
+from tracer.reexecution.servers import Servers, refuse_dummy_key
 from tracer.reexecution.substitute import Substitute
 from tracer.reexecution.tape import Match, Tape, is_inside, point_of, points_of, same_branch
 
@@ -31,7 +33,6 @@ _AGAIN = Decision(source="recorded")
 PATIENCE_STEPS = 100
 PATIENCE_SECONDS = 5.0
 CANCEL_SECONDS = 5.0  # a cancellation may take this much longer than it did
-DUMMY_KEY = "tracer-replay-has-no-key"
 
 
 @dataclass(slots=True)
@@ -59,9 +60,9 @@ class Answerer:
         self._stop: ReplayStop | None = None
         self._stopped_at = 0.0
         self._ignored = 0
-        self._servers: dict[str | None, str] = {}
-        self._servers_now: dict[str, str | None] = {}
+        self._servers = Servers(answers)
         self._splitter = BodySplitter()
+        self._held = HeldStates(tape.steps, answers, rules.fork)
         self._lock = threading.RLock()
         self.gate = Gate(self._points())
         self.on_ignored: Callable[[], None] = lambda: None  # the agent goes on all the same
@@ -146,7 +147,9 @@ class Answerer:
             return self._missed(call, match, fingerprint)
         step = match.step
         assert step is not None
-        self._check_server(call, step)
+        if (found := self._servers.another(call, step)) is not None:
+            self.divergences.append(found)
+            raise self.stop(DivergenceStop(found.message))
         fork = self.rules.fork
         if fork is not None and step.id == fork.id:
             return self._substituted(call, step, fingerprint)
@@ -155,19 +158,6 @@ class Answerer:
             self._report_move(match, step, call)
             return self._serve(call, step, fingerprint)
         return self._after(call, step, fingerprint, same_place=match.how == "exact")
-
-    def _check_server(self, call: Call, step: Step) -> None:
-        """Ports on this machine are no part of a question, because they vary; but two servers
-        there must not be taken for each other."""
-        if call.kind != "http" or call.request is None:
-            return
-        recorded, now = self.answers.server(step), urlsplit(call.request.url).netloc
-        known = self._servers.setdefault(recorded, now), self._servers_now.setdefault(now, recorded)
-        if known == (now, recorded):
-            return
-        what = f"step {step.n} ({step.kind} {step.name}) asks another server than before: {now}"
-        self.divergences.append(Divergence("changed_request", what, step.n, step.id))
-        raise self.stop(DivergenceStop(what))
 
     def _serve(self, call: Call, step: Step, fingerprint: str) -> Decision:
         """Answer from the tape, or run again what encloses the fork or changes only memory."""
@@ -205,6 +195,7 @@ class Answerer:
         substitute = self.rules.substitute
         assert substitute is not None
         answer = self.answers.substituted(step, call, substitute)
+        self._held.substituted(step, call, answer)
         self.forked = True
         if self.rules.after != "recorded":
             self.on_live()
@@ -246,6 +237,7 @@ class Answerer:
         if call.repeated and step is None:
             return Decision(fingerprint=fingerprint)  # nothing is done a second time
         if call.kind == "model":
+            self._check_held(call, live=False)
             if step is not None and (same_place or self.rules.after == "recorded"):
                 return self._reuse(step, fingerprint)
             return self._live_model(call, fingerprint)
@@ -266,7 +258,8 @@ class Answerer:
             raise self._not_live(call, "--after recorded answers only from the recording")
         if self.rules.after == "ask" and not self._asked(call):
             raise self._not_live(call, "nobody agreed to it")
-        _refuse_dummy_key(call, self)
+        self._check_held(call, live=True)
+        refuse_dummy_key(call, self.stop)
         self._count_live(call)
         self.gate.open()  # from here on the recorded order means nothing any more
         return Decision(fingerprint=fingerprint)
@@ -282,7 +275,8 @@ class Answerer:
         if chosen.word == "live":
             return self._live_tool(call, fingerprint)
         if chosen.word == "stub":
-            answer = self.answers.stub(chosen.value, self.tape.named(call.kind, call.name))
+            like = self.tape.named(call.kind, call.name)
+            answer = self.answers.stub(chosen.value, like, as_reply=call.request is not None)
             return Decision(answer, "stubbed", fingerprint=fingerprint, diverged=True)
         if chosen.word == "recorded":
             raise self._not_live(call, "its policy is `recorded` and these arguments were not")
@@ -290,9 +284,17 @@ class Answerer:
 
     def _live_tool(self, call: Call, fingerprint: str) -> Decision:
         if call.kind == "http":
+            self._check_held(call, live=True)
             self._count_live(call)
         self.gate.open()
         return Decision(fingerprint=fingerprint)
+
+    def _check_held(self, call: Call, *, live: bool) -> None:
+        """No question is asked, or taken for the recorded one, that leaves to the provider a
+        conversation which the provider holds otherwise."""
+        reason = self._held.refusal(call, live=live)
+        if reason is not None:
+            raise self.stop(SetupStop(reason))
 
     def _asked(self, call: Call) -> bool:
         return self.rules.ask is not None and self.rules.ask(call)
@@ -307,7 +309,7 @@ class Answerer:
     def _not_live(self, call: Call, why: str) -> ReplayStop:
         name = _policy_name(call)
         remedy = (
-            f"allow it with --tool {name}=live, or give --tool '{name}=stub:JSON'"
+            f"allow it with --tool {shlex.quote(name)}=live, or give --tool '{name}=stub:JSON'"
             if call.kind in ("tool", "http")
             else "use --after live"
         )
@@ -325,11 +327,22 @@ class Answerer:
         step = decision.ticket
         if isinstance(step, Step):
             try:
-                await self.gate.wait_async(point_of(step, point))
+                trio = None if step.status == "cancelled" else trio_running()
+                if trio is None:
+                    await self.gate.wait_async(point_of(step, point))
+                else:
+                    # There a cancellation waits for the next pause, and in the recording the
+                    # answer came without one.
+                    with trio.CancelScope(shield=True):
+                        await self.gate.wait_async(point_of(step, point))
             except BaseException:  # cancelled here, earlier than in the recording
                 self.gate.skip(points_of(step))
                 raise
             self.check()
+
+    def reached(self, decision: Decision, sequence: int) -> bool:
+        """Whether what a process writes may be seen. After the fork, always."""
+        return not isinstance(decision.ticket, Step) or self.gate.reached(sequence)
 
     async def hang(self, decision: Decision) -> None:
         """Wait to be cancelled. When everything has stood still for longer than the recorded step
@@ -354,6 +367,10 @@ class Answerer:
         """An answer can't be given."""
         return self.stop(SetupStop(sentence))
 
+    def is_offline(self) -> bool:
+        """Whether everything is answered from the recording: before the fork, or always."""
+        return not self.forked or self.rules.after == "recorded"
+
     def finish(self) -> list[Divergence]:
         """The report at the end: what was recorded before the fork but never asked for."""
         if self._stop is None:
@@ -366,17 +383,3 @@ class Answerer:
 
 def _policy_name(call: Call) -> str:
     return "http" if call.kind == "http" else call.name
-
-
-def _refuse_dummy_key(call: Call, answerer: Answerer) -> None:
-    """No request leaves with the placeholder that stands in for a missing API key."""
-    if call.request is None:
-        return
-    places = [call.request.url, *(value for _, value in call.request.headers)]
-    if any(DUMMY_KEY in place for place in places):
-        raise answerer.stop(
-            SetupStop(
-                "the live part needs an API key and the environment has none: set OPENAI_API_KEY, "
-                "ANTHROPIC_API_KEY or what your provider uses, and fork again"
-            )
-        )

@@ -171,9 +171,12 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
     """Call it to its end; where an event loop runs already (a notebook), in a thread of its own."""
     try:
         asyncio.get_running_loop()
+        in_loop = True
     except RuntimeError:
-        return call(function, args, kwargs)
-    if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
+        in_loop = False
+    awaited = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+    if not (in_loop and awaited):
+        # Not in the handler above: its exception would be the context of the agent's own.
         return call(function, args, kwargs)
     box: list[Any] = []
     failed: list[BaseException] = []

@@ -42,8 +42,12 @@ class Policies:
         self._given = {name: parse_policy(text) for name, text in given.items()}
 
     def chosen(self, name: str) -> Policy | None:
-        """What the user chose for a tool, if anything."""
-        return self._given.get(name) or self._given.get("*")
+        """What the user chose for a tool, if anything. "subprocess" stands for all processes."""
+        kind = name.split(" ", 1)[0]
+        chosen = self._given.get(name)
+        if chosen is None and kind == "subprocess":
+            chosen = self._given.get(kind)
+        return chosen or self._given.get("*")
 
     def default(self, effect: Effect | None) -> Policy:
         """Without a choice: looking up and local work run, everything else asks first."""

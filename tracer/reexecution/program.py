@@ -4,6 +4,7 @@
 status, signals and traceback are its own; our frames are cut from what it prints.
 """
 
+import ast
 import atexit
 import os
 import runpy
@@ -11,12 +12,13 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
-from tracer.capture import runtime
+from tracer.capture import children, runtime
+from tracer.capture.discovery.marking import MARK, marked, watched_as_defined
 from tracer.capture.environment import script_entry
 from tracer.capture.guard import report
 from tracer.capture.runs import close_program, open_program, say_result, say_results
@@ -25,7 +27,15 @@ from tracer.errors import CannotReplayError, ReplayStop, UsageError
 _OWN = str(Path(__file__).resolve().parent)
 
 
-def run_program(target: str, args: list[str], *, as_module: bool, per_agent: bool) -> int:
+def run_program(
+    target: str,
+    args: list[str],
+    *,
+    as_module: bool,
+    per_agent: bool,
+    discover: bool = True,
+    tools: Sequence[str] = (),
+) -> int:
     """Run a script or module with capture on; gives its exit status.
 
     With `per_agent` each outermost decorated call is a run of its own, else the program is one
@@ -33,6 +43,8 @@ def run_program(target: str, args: list[str], *, as_module: bool, per_agent: boo
     """
     if not as_module:
         _check_script(target)
+    children.leave()
+    children.install()
     entry = script_entry(target, args, as_module=as_module, whole=not per_agent)
     ending = _Ending()
     if per_agent:
@@ -41,8 +53,8 @@ def run_program(target: str, args: list[str], *, as_module: bool, per_agent: boo
         say_results()
         return status
     name = target if as_module else Path(target).name
-    run = open_program(name, args, entry)
-    status, error = execute(target, args, as_module=as_module, scope_of=run)
+    run = open_program(name, args, entry, discover=discover, tools=tools)
+    status, error = execute(target, args, as_module=as_module, scope_of=run, tools=tools)
     close_program(run, status, error)
     say_result(run)
     ending.error = error
@@ -81,6 +93,7 @@ def execute(
     as_module: bool,
     scope_of: Any = None,
     on_stop: Callable[[ReplayStop], None] | None = None,
+    tools: Sequence[str] = (),
 ) -> tuple[int, BaseException | None]:
     """Run the program; its exit status, and the exception that ended it (None: a normal end).
 
@@ -89,7 +102,7 @@ def execute(
     before = scope_of.enter() if scope_of is not None else None
     error: BaseException | None = None
     try:
-        _run(target, args, as_module)
+        _run(target, args, as_module, tools)
         status = 0
     except SystemExit as stop:
         status = _exit_status(stop)
@@ -126,7 +139,7 @@ def _wait_for_threads() -> None:
         pools._python_exit()
 
 
-def _run(target: str, args: list[str], as_module: bool) -> None:
+def _run(target: str, args: list[str], as_module: bool, tools: Sequence[str]) -> None:
     if as_module:
         sys.argv = [target, *args]
         sys.path.insert(0, os.getcwd())
@@ -139,8 +152,10 @@ def _run(target: str, args: list[str], as_module: bool) -> None:
     else:
         sys.argv = [target, *args]
         sys.path.insert(0, os.path.dirname(os.path.abspath(target)))
-    code = _compile(target)
+    code = _compile(target, tools)
     main = ModuleType("__main__")
+    if tools:
+        main.__dict__[MARK] = watched_as_defined
     main.__dict__.update(
         __file__=os.path.abspath(target), __builtins__=__builtins__, __spec__=None, __cached__=None
     )
@@ -149,9 +164,13 @@ def _run(target: str, args: list[str], as_module: bool) -> None:
     exec(code, main.__dict__)  # noqa: S102 - running the user's program is what this is for
 
 
-def _compile(path: str) -> CodeType:
-    source = Path(path).read_bytes()
-    return compile(source, os.path.abspath(path), "exec", dont_inherit=True)
+def _compile(path: str, tools: Sequence[str]) -> CodeType:
+    source, file = Path(path).read_bytes(), os.path.abspath(path)
+    names = [name.removeprefix("__main__:") for name in tools if name.startswith("__main__:")]
+    if names:
+        # They may be called before any step: so from where they are defined.
+        return compile(marked(ast.parse(source, file), names), file, "exec", dont_inherit=True)
+    return compile(source, file, "exec", dont_inherit=True)
 
 
 def _exit_status(stop: SystemExit) -> int:

@@ -19,18 +19,22 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tracer.capture.boundary import new_run_id
+from tracer.capture.runtime import JOINING
 from tracer.core.messages import Message
 from tracer.core.records import JSON, Run, Step
 from tracer.errors import EXIT_CANNOT, CannotReplayError, NotFoundError, UsageError
 from tracer.reexecution.checks import (
     changed_source,
     check_answers,
+    check_captured,
     check_entry,
     check_substitute,
     fork_step,
     served_warnings,
 )
+from tracer.reexecution.heldstate import held_warnings
 from tracer.reexecution.policy import Policies
+from tracer.reexecution.process_checks import check_processes, process_warnings
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
@@ -45,7 +49,9 @@ class ReplaySpec:
 
     `step` is a number or id, `model_call` counts from 1. `script` (path and arguments) or
     `function` (MODULE:FUNCTION or FILE.py:FUNCTION) take the place of the recorded entry; imported
-    runs need one of them, because what a file names is never run.
+    runs need one of them, because what a file names is never run. What the program writes outside
+    any step is kept from the world, but for `allow_writes` (paths), and copied to the folder
+    `keep_writes` at the end.
     """
 
     run_id: str
@@ -58,6 +64,8 @@ class ReplaySpec:
     function: str | None = None
     max_live_calls: int = 100
     reason: str | None = None
+    keep_writes: str | None = None
+    allow_writes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,8 @@ class Plan:
             "tools": dict(spec.tools),
             "max_live_calls": spec.max_live_calls,
             "reason": spec.reason,
+            "keep_writes": spec.keep_writes,
+            "allow_writes": list(spec.allow_writes),
             "outcome": None if folder is None else str(folder / "outcome.json"),
         }
 
@@ -105,6 +115,7 @@ class Outcome:
     exit_code: int
     message: str | None
     divergences: list[dict[str, JSON]]
+    held_writes: tuple[str, ...] = ()  # paths whose changes were kept from the world
 
 
 def plan(store: Store, spec: ReplaySpec) -> Plan:
@@ -125,13 +136,18 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
         raise UsageError("a fork needs both a step and what to give there instead")
     Policies(spec.tools)
     entry = check_entry(run, spec.script, spec.function) if entry is None else entry
+    check_captured(run, steps, step)
     check_answers(steps, step)
+    check_processes(steps, step)
     warnings: list[str] = []
     said = None
     if step is not None and spec.substitute is not None:
         said = check_substitute(store, steps, step, spec.substitute, warnings)
+    if step is not None:
+        warnings += held_warnings(store, steps, step)
     warnings += _policy_warnings(spec, steps)
     warnings += served_warnings(steps, step)
+    warnings += process_warnings(steps, step, live=spec.after != "recorded")
     warnings += changed_source(entry)
     served = len(steps) if step is None else sum(s.start_seq < step.start_seq for s in steps)
     return Plan(
@@ -150,6 +166,7 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
 
 def _policy_warnings(spec: ReplaySpec, steps: list[Step]) -> list[str]:
     tools = {step.name for step in steps if step.kind == "tool"}
+    tools |= {name.split(" ", 1)[0] for name in tools if name.startswith("subprocess ")}
     unknown = [name for name in Policies(spec.tools).names if name not in tools and name != "http"]
     return [f"no tool named {name} ran in the recording" for name in unknown]
 
@@ -214,7 +231,13 @@ class Child:
         result = self._folder / "outcome.json"
         try:
             data = json.loads(result.read_text("utf-8"))
-            outcome = Outcome(self.run_id, data["exit_code"], data["message"], data["divergences"])
+            outcome = Outcome(
+                self.run_id,
+                data["exit_code"],
+                data["message"],
+                data["divergences"],
+                tuple(data.get("held_writes") or ()),
+            )
         except (OSError, ValueError, KeyError):
             outcome = self._without_result()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -275,7 +298,7 @@ def _folder_of(plan: Plan) -> str | None:
 
 
 def _environment(plan: Plan) -> dict[str, str]:
-    environment = dict(os.environ)
+    environment = {key: value for key, value in os.environ.items() if key not in JOINING}
     seed = plan.entry.get("hashseed")
     if isinstance(seed, str):
         environment["PYTHONHASHSEED"] = seed

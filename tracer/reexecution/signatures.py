@@ -5,7 +5,7 @@ Providers sign reasoning and tool calls, and check the signature when the histor
 
 from tracer.core.messages import Message, Part, tool_calls_of
 
-_SIGNATURES = ("signature", "thoughtSignature", "thought_signature")
+_SIGNATURES = ("signature", "thoughtSignature", "thought_signature", "encrypted_content")
 _REFUSED = "the provider may refuse it once the run goes live"
 
 

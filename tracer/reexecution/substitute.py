@@ -13,6 +13,7 @@ from tracer.core.records import Step
 from tracer.errors import UsageError
 from tracer.providers import api_named
 from tracer.providers.base import FailureKind, HttpReply, HttpRequest
+from tracer.providers.wire import JSON_TYPE, kept_headers
 
 Kind = Literal["text", "tool_call", "response", "error", "result"]
 FAILURES: dict[str, FailureKind] = {
@@ -119,9 +120,17 @@ def wire_reply(
     if substitute.kind == "error":
         return api.build_failure(request, recorded, failure_kind(substitute.error or ""))
     said = said_instead(substitute, recorded_messages)
+    if api.operation != "chat":
+        return _own_body(substitute, recorded)
     if said is None:
         said = _from_provider_body(substitute, request, step)
     return api.build_reply(request, recorded, said)
+
+
+def _own_body(substitute: Substitute, recorded: HttpReply | None) -> HttpReply:
+    """The body given, for answers that no message can say (vectors)."""
+    headers = kept_headers(recorded, JSON_TYPE)
+    return HttpReply(200, headers, json.dumps(substitute.response).encode())
 
 
 def _from_provider_body(substitute: Substitute, request: HttpRequest, step: Step) -> Message:

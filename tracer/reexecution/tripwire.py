@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tracer.capture.callsite import callsite, is_user_file
+from tracer.capture.processes import is_standin
+from tracer.capture.processes.asked import is_probing
 
 Refuse = Callable[[str], None]
 
@@ -19,7 +21,6 @@ _refuse: Refuse | None = None
 _installed = False
 _passing = threading.local()
 _PROCESSES = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})
-_CURIOUS = ("/platform.py", "/uuid.py", "/ctypes/util.py", "/distro/distro.py", "/webbrowser.py")
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", ""})
 
 
@@ -70,15 +71,13 @@ def _tried(event: str, args: tuple[Any, ...]) -> str | None:
 def _started(event: str, args: tuple[Any, ...]) -> str | None:
     """The process that user code starts; None for what libraries do to look around."""
     frame: Any = sys._getframe(2)
+    if is_standin() or is_probing(frame):
+        return None
     while frame is not None and not is_user_file(frame.f_code.co_filename):
-        name = frame.f_code.co_filename
-        # While a module is imported, and in modules that ask the system about itself.
-        if name.startswith("<frozen importlib") or name.endswith(_CURIOUS):
-            return None
         frame = frame.f_back
     if frame is None:
         return None
-    words = args[1] if event == "subprocess.Popen" and len(args) > 1 else args[0]
+    words = args[1] if len(args) > 1 and isinstance(args[1], list | tuple) else args[0]
     shown = words if isinstance(words, list | tuple) else [words]
     return f"to start the process `{' '.join(_text(word) for word in shown)[:200]}`"
 

@@ -13,14 +13,16 @@ SILENCE_NS = 24 * 3600 * 10**9
 
 
 def process_mark(pid: int) -> dict[str, JSON]:
-    """What tells this process from any other: host, boot, pid namespace, start time (ticks).
+    """What tells this process from any other: host, boot, pid namespace, start time (ticks), and
+    of the program in it where its stack begins: `exec` puts another program into a process.
 
     Missing keys = the system does not say.
     """
     mark: dict[str, JSON] = {"pid": pid, **_place()}
-    started = _start_ticks(pid)
-    if started is not None:
-        mark["start"] = started
+    fields = _fields(pid)
+    if fields is not None:
+        mark["start"] = int(fields[19])
+        mark["stack"] = int(fields[25])
     return mark
 
 
@@ -36,9 +38,14 @@ def is_alive(mark: dict[str, JSON]) -> bool | None:
     pid = mark.get("pid")
     if not isinstance(pid, int) or not 0 < pid < 1 << 31:
         return None
-    if "start" in mark:
-        return bool(_start_ticks(pid) == mark["start"])
-    return _exists(pid)
+    if "start" not in mark:
+        return _exists(pid)
+    fields = _fields(pid)
+    if fields is None or int(fields[19]) != mark["start"]:
+        return False
+    stack, recorded = int(fields[25]), mark.get("stack")
+    # It says 0 of processes that we may not look into.
+    return not (stack and recorded and stack != recorded)
 
 
 def still_running(origin: str, mark: dict[str, JSON] | None, last_sign_ns: int) -> bool:
@@ -67,15 +74,16 @@ def _place() -> dict[str, JSON]:
     return _place_of(os.getpid())  # by pid, because a forked child may have moved
 
 
-def _start_ticks(pid: int) -> int | None:
-    """Start time in clock ticks since boot; None when there is no such live process."""
+def _fields(pid: int) -> list[bytes] | None:
+    """What the system says of a process, from its state on (proc(5), fields 3 to 52); None when
+    there is no such live process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
     # The name in parentheses may hold anything, spaces and parentheses too.
     fields = stat[stat.rfind(b")") + 2 :].split()
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+    return None if fields[0] in (b"Z", b"X") else fields
 
 
 def _exists(pid: int) -> bool:

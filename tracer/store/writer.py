@@ -106,7 +106,8 @@ class WriteQueue:
         held = self._held
         self._abandoned = self._committer  # its connection must never be closed here
         self._fresh()
-        if not held:
+        self._committer.failure = self._abandoned.failure  # the parent has said it
+        if not held and self._committer.failure is None:
             self._committer.failure = "the process was forked while its database was busy"
 
     def _fresh(self) -> None:

@@ -13,6 +13,7 @@ from tracer_ui.jsonlines import clip, dump, shape
 
 PartKind = Literal["text", "reasoning", "call", "result", "media", "other"]
 MAX_SHOWN = 40  # messages on one page
+_WORDS = ("text", "reasoning", "refusal", "embeddings")  # parts whose `content` is for reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def part_value(messages: Sequence[Any], index: int, part: int) -> Any:
     """The text or value of one part. Raises LookupError when there is none."""
     found = parts_of(messages[index])[part]
     kind = found.get("type")
-    if kind in ("text", "reasoning"):
+    if kind in _WORDS:
         return found.get("content")
     if kind == "tool_call":
         return found.get("arguments")
@@ -125,6 +126,8 @@ def _part(part: dict[str, Any], room: Room, address: str) -> PartView:
         return PartView("text", "text", value_block(content, room, address))
     if kind == "reasoning" and isinstance(content, str):
         return PartView("reasoning", "reasoning", text_block(content, room, address))
+    if kind in ("refusal", "embeddings") and isinstance(content, str):
+        return PartView("other", str(kind), text_block(content, room, address))
     if kind == "tool_call":
         return PartView("call", "call", call=call_view(part, room, address))
     if kind == "tool_call_response":
@@ -156,7 +159,7 @@ def _argument(name: str, value: Any, room: Room, part: str) -> Argument:
 
 def _brief_part(part: dict[str, Any]) -> str:
     kind = part.get("type")
-    if kind in ("text", "reasoning"):
+    if kind in _WORDS:
         return one_line(part.get("content"))
     if kind == "tool_call":
         return f"→ {part.get('name')}({call_brief(part.get('arguments'))})"

@@ -28,7 +28,8 @@ class ModelView:
     """A model call: its answer, what its request added, what it could call.
 
     `fresh` follow `earlier` unchanged messages of the call at step `previous`; those with an
-    index in `echoes` only hand an answer back. `gone` messages of that call were dropped.
+    index in `echoes` only hand an answer back. `gone` messages of that call were dropped. `held`
+    names the fields by which the request leaves the messages before it to the provider.
     """
 
     answer: tuple[MessageView, ...]
@@ -43,6 +44,7 @@ class ModelView:
     tools: tuple[ToolOffered, ...]
     parameters: JsonBlock | None
     ran: Mapping[str, int]
+    held: str = ""
 
 
 def model_view(store: Store, step: Step, outline: Outline, room: Room, history: bool) -> ModelView:
@@ -54,7 +56,10 @@ def model_view(store: Store, step: Step, outline: Outline, room: Room, history: 
     ran = _ran(outline, step.n)
     if request is None:
         return ModelView(views, False, (), frozenset(), 0, 0, 0, None, (), (), None, ran)
-    previous, before = _previous(store, step, outline)
+    held = step.detail.get("held")
+    fields = ", ".join(map(str, held[:4])) if isinstance(held, list) else ""
+    # What the provider holds is not sent again, so against an earlier request all would be gone.
+    previous, before = (None, None) if fields else _previous(store, step, outline)
     change = delta(before.messages if before else (), request.messages)
     answers = said(store, previous) if previous else []
     fresh = message_views(request.messages, room, "in", chosen=change.new)
@@ -74,6 +79,7 @@ def model_view(store: Store, step: Step, outline: Outline, room: Room, history: 
         tools=_tools(request, called),
         parameters=json_block(request.parameters, 60) if request.parameters else None,
         ran=ran,
+        held=clip(fields, 100),
     )
 
 

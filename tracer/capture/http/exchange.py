@@ -1,125 +1,115 @@
-"""One HTTP exchange of an httpx-like client: asked, answered or sent, and recorded as a step."""
+"""One HTTP exchange, whatever client makes it: asked, answered or sent, and recorded as a step.
 
+A client's own file turns its request into an `HttpRequest`, opens an exchange, and either sends
+(`with Sending(exchange)`) or gives the answer in the client's own classes.
+"""
+
+import contextvars
 import time
+from dataclasses import replace
+from http import HTTPStatus
+from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
 from tracer import providers
 from tracer.capture import scope as scopes
-from tracer.capture.boundary import Call, CancelledAnswer, HttpAnswer, OpenStep
+from tracer.capture.boundary import Call, Decision, HttpAnswer, OpenStep
 from tracer.capture.callsite import callsite
+from tracer.capture.encoding import DECODED, encode_chunks
 from tracer.capture.exceptions import error_info, is_cancel
 from tracer.capture.guard import report
-from tracer.capture.http.streams import live_stream, served_stream
+from tracer.capture.http.retries import Retries
+from tracer.capture.http.telemetry import NOTED, is_telemetry
 from tracer.capture.recorder import RawReply
+from tracer.core.records import JSON, Slot, StepKind
 from tracer.errors import ReplayStop
-from tracer.providers.base import HttpRequest
+from tracer.providers.base import Api, HttpRequest
 
-_READS = ("GET", "HEAD", "OPTIONS")
-_DROPPED = frozenset({"content-encoding", "content-length", "transfer-encoding", "connection"})
+READS = ("GET", "HEAD", "OPTIONS")
+REASON = ":reason"  # beside the headers: a reason phrase that is not the status's usual one
+_DROPPED = frozenset({"transfer-encoding", "connection"})
 
 
-def _make_call(request: Any, scope: scopes.Scope) -> Call:
-    """What this request asks. Its body must have been read."""
-    pairs = tuple(
-        (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw
-    )
-    asked = HttpRequest(request.method, str(request.url), pairs, request.content)
-    api = providers.recognise(asked.method, asked.url, asked.body)
-    call = Call(
-        "http" if api is None else "model", "", scope.take_slot("http" if api is None else "model")
-    )
+_sending: contextvars.ContextVar["Exchange | Passing | None"] = contextvars.ContextVar(
+    "tracer_http", default=None
+)
+
+
+def is_watched() -> bool:
+    """Whether a request made here and now is to be a step: in a run, and not below another."""
+    above = _sending.get()
+    # A task started while a request was sent keeps the variable when that is long over.
+    return (above is None or not above.sending) and scopes.current() is not None
+
+
+def open_step(asked: HttpRequest) -> OpenStep | None:
+    """Begin a step for a request; None outside any run. Raises what ends a re-execution."""
+    scope = scopes.current()
+    if scope is None:
+        return None
+    scope.run.check()
+    try:
+        api = providers.recognise(asked.method, asked.url, asked.body)
+        if api is None and is_telemetry(asked):
+            return _unrecorded(scope, asked)
+        call = _make_call(asked, api, scope)
+    except Exception as error:
+        report("reading a request", error)
+        return None
+    decision = scope.run.decide(call)
+    return scope.run.begin(scope, call, decision)
+
+
+def _unrecorded(scope: scopes.Scope, asked: HttpRequest) -> OpenStep | None:
+    """A step that nobody hears of, to answer what may not leave; None where it may."""
+    if not scope.run.is_offline:
+        return None
+    call, decision = Call("http", "", Slot("", "http", 0), request=asked), Decision(NOTED)
+    return OpenStep(scope.run, 0, "", None, call, decision, time.time_ns(), 0, scope, ended=True)
+
+
+def _make_call(asked: HttpRequest, api: Api | None, scope: scopes.Scope) -> Call:
+    kind: StepKind = "http" if api is None else "model"
+    call = Call(kind, "", scope.take_slot(kind))
     if api is None:
-        call.effect = "read" if asked.method in _READS else "external"
-    call.name = f"{asked.method} {request.url.path}" if api is None else "chat"
+        call.effect = "read" if asked.method.upper() in READS else "external"
+    call.name = f"{asked.method} {urlsplit(asked.url).path}" if api is None else "chat"
     call.request = asked
     call.api = api
     call.callsite = callsite()
+    call.retry = Retries.of(scope.run).count(call)
     return call
 
 
-class _Base:
-    """What sync and async exchanges share."""
+class Exchange:
+    """A step that is an exchange: takes its reply, or the lack of one."""
 
-    def __init__(self, library: Any, request: Any, step: OpenStep) -> None:
-        self.library = library
-        self.request = request
+    def __init__(self, step: OpenStep) -> None:
         self.step = step
         self.sent_ns = time.perf_counter_ns()
         self.reply_seq: int | None = None
-
-    @classmethod
-    def _open(cls, library: Any, request: Any) -> Any:
-        scope = scopes.current()
-        if scope is None:
-            return None
-        scope.run.check()
-        try:
-            call = _make_call(request, scope)
-        except Exception as error:
-            report("reading a request", error)
-            return None
-        decision = scope.run.decide(call)
-        return cls(library, request, scope.run.begin(scope, call, decision))
+        self.sending = False
 
     @property
     def answer(self) -> Any:
+        """What to give instead of asking; None: ask."""
         return self.step.decision.answer
 
-    def served(self) -> Any:
-        """The library's own response, made from the recorded or substituted answer."""
-        answer = self.answer
-        assert isinstance(answer, HttpAnswer)
-        if answer.failure is not None and answer.status == 0:
-            self.failed(None, answer.failure)
-            raise self.failure(answer.failure)
-        headers = [(n, v) for n, v in answer.headers if n.lower() not in _DROPPED]
-        # What could not be decoded is given back as it came, with the header that says so.
-        headers += [(n, v) for n, v in answer.headers if n.lower() == "content-encoding"]
+    def arrived(self) -> None:
+        """Status and headers are there."""
         self.reply_seq = self.step.run.next_seq()
-        return self.library.Response(
-            answer.status,
-            headers=headers,
-            stream=served_stream(self, answer),
-            extensions={"http_version": b"HTTP/1.1"},
-        )
 
-    def failure(self, recorded: dict[str, Any]) -> BaseException:
-        """The issuing library's exception of the recorded name."""
-        name = str(recorded["type"]).rsplit(".", 1)[-1]
-        cls = getattr(self.library, name, None)
-        if not (isinstance(cls, type) and issubclass(cls, self.library.RequestError)):
-            cls = self.library.TransportError
-        error: BaseException = cls(str(recorded["message"]))
-        return error
-
-    def received(self, response: Any) -> Any:
-        """The response arrived: its stream is watched from here on."""
-        self.reply_seq = self.step.run.next_seq()
-        if hasattr(response, "_content"):
-            # Made with its content (mock transports) or read already: nobody will read its stream.
-            self._received_whole(response)
-        else:
-            response.stream = live_stream(self, response)
-        return response
-
-    def _received_whole(self, response: Any) -> None:
-        headers = tuple(
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in response.headers.raw
-            if name.lower() != b"content-encoding"
-        )
-        times = [self.elapsed_us()]
-        self.ended(RawReply(response.status_code, headers, [response.content], times, True))
-
-    def failed(self, error: BaseException | None, failure: dict[str, Any] | None = None) -> None:
-        """No response came. Called once, before the exception goes on to the agent."""
+    def failed(self, error: BaseException | None, failure: dict[str, JSON] | None = None) -> None:
+        """No response came. Called before the exception goes on to the agent; once."""
         if failure is None and error is not None:
-            info = error_info(error)
-            failure = {"type": info.type, "message": info.message}
+            failure = failure_of(error)
         self.ended(RawReply(0, (), [], [], False, failure), error)
 
     def ended(self, reply: RawReply, error: BaseException | None = None) -> None:
-        """Record the end. Faults of ours stop here."""
+        """Record the end; later ones change nothing. Faults of ours stop here."""
+        if self.step.ended:
+            return
         try:
             status = "ok"
             if reply.failure is not None:
@@ -128,73 +118,123 @@ class _Base:
                 status = "cancelled"
             detail = {} if self.reply_seq is None else {"reply_seq": self.reply_seq}
             info = error_info(error) if error is not None else None
+            Retries.of(self.step.run).ended(self.step.call, failed=_is_failure(reply))
             self.step.end(status, reply=reply, error=info, detail=detail)
         except ReplayStop:
             raise
         except Exception as fault:
             report("recording a reply", fault)
 
-    def cut(self, given: list[bytes], error: BaseException) -> None:
-        """A served body was cancelled, or the re-execution stopped, after these chunks."""
-        answer = self.answer
-        info = error_info(error)
-        failure = {"type": info.type, "message": info.message}
-        times = [0] * len(given)
-        self.ended(RawReply(answer.status, answer.headers, given, times, False, failure), error)
-
     def elapsed_us(self) -> int:
+        """Microseconds since it was asked."""
         return (time.perf_counter_ns() - self.sent_ns) // 1000
 
 
-class Exchange(_Base):
-    """A synchronous exchange."""
-
-    @classmethod
-    def open(cls, library: Any, request: Any) -> "Exchange | None":
-        """Begin a step for a request; None outside any run."""
-        request.read()
-        exchange: Exchange | None = cls._open(library, request)
-        return exchange
-
-    def run(self, send: Any) -> Any:
-        if self.answer is not None:
-            try:
-                self.step.run.wait(self.step.decision)
-            except BaseException as error:
-                self.failed(error)
-                raise
-            return self.served()
-        try:
-            response = send(self.request)
-        except BaseException as error:
-            self.failed(error)
-            raise
-        return self.received(response)
+def _is_failure(reply: RawReply) -> bool:
+    return reply.failure is not None or reply.status >= 400
 
 
-class AsyncExchange(_Base):
-    """The same, awaited."""
+def failure_of(error: BaseException) -> dict[str, JSON]:
+    """An exception as it is kept beside a reply."""
+    info = error_info(error)
+    return {"type": info.type, "message": info.message}
 
-    @classmethod
-    async def open(cls, library: Any, request: Any) -> "AsyncExchange | None":
-        """Begin a step for a request; None outside any run."""
-        await request.aread()
-        exchange: AsyncExchange | None = cls._open(library, request)
-        return exchange
 
-    async def run(self, send: Any) -> Any:
-        if self.answer is not None:
-            try:
-                await self.step.run.wait_async(self.step.decision)
-                if isinstance(self.answer, CancelledAnswer):
-                    await self.step.run.hang(self.step.decision)
-            except BaseException as error:
-                self.failed(error)
-                raise
-            return self.served()
-        try:
-            response = await send(self.request)
-        except BaseException as error:
-            self.failed(error)
-            raise
-        return self.received(response)
+def served_headers(answer: Any, method: str) -> list[tuple[str, str]]:
+    """The headers of an answer that hold for the body as it is given: decoded, in chunks.
+
+    What could not be decoded is given back as it came, with the header that says so.
+    """
+    return [pair for pair in answer.headers if _is_served(pair, answer, method)]
+
+
+def as_sent(answer: HttpAnswer) -> HttpAnswer:
+    """An answer whose body is in the coding it came in, for clients that read it so."""
+    coding = next((value for name, value in answer.headers if name == DECODED), None)
+    if coding is None:
+        return answer
+    whole = answer.complete and answer.failure is None
+    try:
+        chunks = encode_chunks(answer.chunks, coding, whole=whole)
+    except ImportError:  # recorded elsewhere: given decoded, as the headers say then
+        return answer
+    kept = tuple(pair for pair in answer.headers if pair[0] != DECODED)
+    headers = (*kept, ("Content-Encoding", coding))
+    return replace(answer, headers=headers, chunks=tuple(chunks))
+
+
+def _is_served(pair: tuple[str, str], answer: Any, method: str) -> bool:
+    name = pair[0].lower()
+    if name == "content-length":
+        return pair[1].isdigit() and _holds(int(pair[1]), answer, method)
+    return name not in _DROPPED and not name.startswith(":")
+
+
+def _holds(length: int, answer: Any, method: str) -> bool:
+    given = sum(map(len, answer.chunks))
+    whole = answer.complete and answer.failure is None
+    return method.upper() == "HEAD" or length == given or (length > given and not whole)
+
+
+def reason_headers(status: int, reason: str | None) -> tuple[tuple[str, str], ...]:
+    """The reason phrase as a header to keep, where it is not the usual one."""
+    return () if not reason or reason == usual_reason(status) else ((REASON, reason),)
+
+
+def reason_of(answer: Any) -> str:
+    """The reason phrase of an answer."""
+    own = next((value for name, value in answer.headers if name == REASON), None)
+    return usual_reason(answer.status) if own is None else own
+
+
+def usual_reason(status: int) -> str:
+    """The phrase that goes with a status; empty for unknown ones."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+class Passing:
+    """While a request goes by that is to be no step. A context manager."""
+
+    sending = False
+
+    def __enter__(self) -> None:
+        self.sending = True
+        self._above = _sending.get()
+        _sending.set(self)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.sending = False
+        _sending.set(self._above)
+
+
+class Sending:
+    """While a request is sent for real: what happens below belongs to its step, and no layer
+    under it opens a step of its own. A context manager."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __enter__(self) -> None:
+        self._exchange.sending = True
+        # Plain values, not tokens: a coroutine may be closed in another context.
+        self._above = _sending.get()
+        _sending.set(self._exchange)
+        self._scope = scopes.set_current(self._exchange.step.scope)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exchange.sending = False
+        _sending.set(self._above)
+        scopes.set_current(self._scope)

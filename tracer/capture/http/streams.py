@@ -1,8 +1,7 @@
-"""Response bodies: teed chunk by chunk as they arrive, or served from a recording.
+"""Bodies of httpx and httpx2: stream classes that hear or give them.
 
 Stream classes must belong to the library that reads them (clients assert it), so they are made
-once for each library. The step ends when the body has been read, when the reader closes it
-early (OpenAI's client does, at `[DONE]`), breaks, or is forgotten.
+once for each library.
 """
 
 import functools
@@ -10,93 +9,66 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from tracer.capture.boundary import HttpAnswer
-from tracer.capture.recorder import RawReply
+from tracer.capture.http.bodies import Given, Heard
 
 
-def live_stream(exchange: Any, response: Any) -> Any:
+def live_stream(library: Any, heard: Heard, inner: Any) -> Any:
     """A stream that passes the response's body through and records it."""
-    return _classes(exchange.library)[0](exchange, response)
+    return _classes(library)[0](heard, inner)
 
 
-def served_stream(exchange: Any, answer: HttpAnswer) -> Any:
+def served_stream(library: Any, exchange: Any, answer: HttpAnswer) -> Any:
     """A stream that gives a recorded body."""
-    return _classes(exchange.library)[1](exchange, answer)
-
-
-class _Tee:
-    """What passed so far; ends the step once."""
-
-    def __init__(self, exchange: Any, response: Any) -> None:
-        self.exchange = exchange
-        self.inner = response.stream
-        self.status = response.status_code
-        self.headers = tuple(
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in response.headers.raw
-        )
-        self.chunks: list[bytes] = []
-        self.times: list[int] = []
-
-    def seen(self, chunk: bytes) -> None:
-        self.chunks.append(chunk)
-        self.times.append(self.exchange.elapsed_us())
-
-    def end(self, complete: bool, error: BaseException | None = None) -> None:
-        failure = None
-        if error is not None:
-            kind = type(error)
-            failure = {"type": f"{kind.__module__}.{kind.__qualname__}", "message": str(error)}
-        reply = RawReply(self.status, self.headers, self.chunks, self.times, complete, failure)
-        self.exchange.ended(reply, error)
+    return _classes(library)[1](exchange, answer)
 
 
 class _Live:
     """Passes a body through, chunk by chunk; sync and async."""
 
-    def __init__(self, exchange: Any, response: Any) -> None:
-        self._tee = _Tee(exchange, response)
+    def __init__(self, heard: Heard, inner: Any) -> None:
+        self._heard = heard
+        self._inner = inner
 
     def __iter__(self) -> Iterator[bytes]:
-        tee = self._tee
+        heard = self._heard
         try:
-            for chunk in tee.inner:
-                tee.seen(chunk)
+            for chunk in self._inner:
+                heard.seen(chunk)
                 yield chunk
         except GeneratorExit:
             raise
         except BaseException as error:
-            tee.end(False, error)
+            heard.end(False, error)
             raise
-        tee.end(True)
+        heard.end(True)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        tee = self._tee
+        heard = self._heard
         try:
-            async for chunk in tee.inner:
-                tee.seen(chunk)
+            async for chunk in self._inner:
+                heard.seen(chunk)
                 yield chunk
         except GeneratorExit:
             raise
         except BaseException as error:
-            tee.end(False, error)
+            heard.end(False, error)
             raise
-        tee.end(True)
+        heard.end(True)
 
     def close(self) -> None:
         try:
-            self._tee.inner.close()
+            self._inner.close()
         finally:
-            self._tee.end(False)
+            self._heard.end(False)
 
     async def aclose(self) -> None:
         try:
-            await self._tee.inner.aclose()
+            await self._inner.aclose()
         finally:
-            self._tee.end(False)
+            self._heard.end(False)
 
     def __del__(self) -> None:
-        if not self._tee.exchange.step.ended:
-            self._tee.end(False)
+        self._heard.end(False)
 
 
 class _Served:
@@ -104,59 +76,30 @@ class _Served:
 
     def __init__(self, exchange: Any, answer: HttpAnswer) -> None:
         self._exchange = exchange
-        self._answer = answer
-        self._run, self._decision = exchange.step.run, exchange.step.decision
-        self._given: list[bytes] = []
+        self._given = Given(exchange, answer)
 
     def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._answer.chunks:
-            self._given.append(chunk)
+        while (chunk := self._given.take()) is not None:
             yield chunk
-        self._run.wait(self._decision, "end")
-        self._finish()
+        self._raise(self._given.finish())
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for chunk in self._answer.chunks:
-            self._given.append(chunk)
+        while (chunk := self._given.take()) is not None:
             yield chunk
-        try:
-            if self._answer.hangs:
-                await self._run.hang(self._decision)
-            await self._run.wait_async(self._decision, "end")
-        except BaseException as error:
-            self._exchange.cut(self._given, error)
-            raise
-        self._finish()
+        self._raise(await self._given.finish_async())
 
-    def _finish(self) -> None:
-        answer = self._answer
-        if answer.failure is not None:
-            error = self._exchange.failure(answer.failure)
-            self._end(False, answer.failure)
-            raise error
-        if not answer.complete and answer.needs_more is not None:
-            answer.needs_more()
-        self._end(True)
-
-    def _end(self, complete: bool, failure: Any = None) -> None:
-        given = self._given
-        times = [0] * len(given)
-        headers, status = self._answer.headers, self._answer.status
-        self._exchange.ended(RawReply(status, headers, given, times, complete, failure))
+    def _raise(self, failure: dict[str, Any] | None) -> None:
+        if failure is not None:
+            raise self._exchange.failure(failure)
 
     def close(self) -> None:
-        self._let_go()
+        self._given.left()
 
     async def aclose(self) -> None:
-        self._let_go()
-
-    def _let_go(self) -> None:
-        if not self._exchange.step.ended:
-            self._run.let_go(self._decision)
-            self._end(False)
+        self._given.left()
 
     def __del__(self) -> None:
-        self._let_go()
+        self._given.left()
 
 
 @functools.cache

@@ -6,16 +6,14 @@ and keeps redirects, auth, hooks and `response.elapsed`. It is a private method,
 where a version lacks it, the two standard transports are wrapped instead.
 """
 
-import contextvars
 import functools
-import sys
 from types import ModuleType
 from typing import Any
 
-from tracer.capture import scope as scopes
-from tracer.capture.http.exchange import AsyncExchange, Exchange
+from tracer.capture.http.detected import not_captured
+from tracer.capture.http.exchange import Passing, is_watched
+from tracer.capture.http.httpx_exchange import AsyncExchange, SyncExchange
 
-_busy: contextvars.ContextVar[bool] = contextvars.ContextVar("tracer_http", default=False)
 _patched: set[int] = set()
 
 
@@ -47,14 +45,13 @@ def _make_transports(library: Any) -> tuple[type, type]:
             self.inner = inner
 
         def handle_request(self, request: Any) -> Any:
-            exchange = Exchange.open(library, request)
-            if exchange is None:
+            if _is_websocket(request):
                 return self.inner.handle_request(request)
-            token = _busy.set(True)
-            try:
-                return exchange.run(self.inner.handle_request)
-            finally:
-                _busy.reset(token)
+            exchange = SyncExchange.open(library, request)
+            if exchange is None:
+                with Passing():
+                    return self.inner.handle_request(request)
+            return exchange.run(self.inner.handle_request)
 
         def close(self) -> None:
             self.inner.close()
@@ -66,19 +63,25 @@ def _make_transports(library: Any) -> tuple[type, type]:
             self.inner = inner
 
         async def handle_async_request(self, request: Any) -> Any:
+            if _is_websocket(request):
+                return await self.inner.handle_async_request(request)
             exchange = await AsyncExchange.open(library, request)
             if exchange is None:
-                return await self.inner.handle_async_request(request)
-            token = _busy.set(True)
-            try:
-                return await exchange.run(self.inner.handle_async_request)
-            finally:
-                _busy.reset(token)
+                with Passing():
+                    return await self.inner.handle_async_request(request)
+            return await exchange.run(self.inner.handle_async_request)
 
         async def aclose(self) -> None:
             await self.inner.aclose()
 
     return RecordingTransport, AsyncRecordingTransport
+
+
+def _is_websocket(request: Any) -> bool:
+    found: bool = request.headers.get("upgrade", "").lower() == "websocket"
+    if found:
+        not_captured("a WebSocket", request.url.host)
+    return found
 
 
 def _patch_choice(client: Any, transport_class: Any) -> None:
@@ -87,7 +90,7 @@ def _patch_choice(client: Any, transport_class: Any) -> None:
     @functools.wraps(original)
     def transport_for_url(self: Any, url: Any) -> Any:
         chosen = original(self, url)
-        if scopes.current() is None or _busy.get():
+        if not is_watched():
             return chosen
         return transport_class(chosen)
 
@@ -102,7 +105,7 @@ def _patch_handlers(library: Any, transports: tuple[Any, Any]) -> None:
         original = getattr(base, method)
 
         def handle(self: Any, request: Any, _o: Any = original, _w: Any = wrapper) -> Any:
-            if scopes.current() is None or _busy.get():
+            if not is_watched():
                 return _o(self, request)
             inner = _Bound(functools.partial(_o, self))
             return getattr(_w(inner), _o.__name__)(request)
@@ -115,8 +118,3 @@ class _Bound:
 
     def __init__(self, handle: Any) -> None:
         self.handle_request = self.handle_async_request = handle
-
-
-def library_of(name: str) -> ModuleType | None:
-    """The loaded library, or None."""
-    return sys.modules.get(name)
