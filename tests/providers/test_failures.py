@@ -7,6 +7,7 @@ import pytest
 
 from tracer.providers.base import Api, FailureKind, HttpReply, HttpRequest
 from tracer.providers.failures import cut_arguments
+from tracer.providers.framing import ARRAY, LINES
 from tracer.providers.sse import parse
 
 from .replies import (
@@ -25,10 +26,23 @@ from .replies import (
     messages_request,
     responses_request,
 )
+from .replies_google import (
+    GEMINI,
+    GEMINI_ARRAY,
+    GEMINI_JSON,
+    GEMINI_STREAM,
+    OLLAMA,
+    OLLAMA_JSON,
+    OLLAMA_STREAM,
+    gemini_request,
+    ollama_request,
+)
 
-FORMATS = [(CHAT, chat_request, CHAT_JSON, CHAT_STREAM),
+FORMATS: list[Any] = [(CHAT, chat_request, CHAT_JSON, CHAT_STREAM),
            (MESSAGES, messages_request, MESSAGE_JSON, MESSAGE_STREAM),
-           (RESPONSES, responses_request, RESPONSE_JSON, RESPONSE_STREAM)]  # fmt: skip
+           (RESPONSES, responses_request, RESPONSE_JSON, RESPONSE_STREAM),
+           (GEMINI, gemini_request, GEMINI_JSON, GEMINI_STREAM),
+           (OLLAMA, ollama_request, OLLAMA_JSON, OLLAMA_STREAM)]  # fmt: skip
 CASES = [
     pytest.param(api, ask(stream), recorded, id=f"{api.name}-{stream}-{place}")
     for api, ask, *replies in FORMATS
@@ -75,7 +89,7 @@ def test_cut_streams(api: Api, request_: HttpRequest, recorded: HttpReply | None
         with pytest.raises(ValueError):
             json.loads(reply.body)
         return
-    events = parse(reply.body)
+    events = LINES.parse(reply.body) if api is OLLAMA else parse(reply.body)
     assert all(event.whole for event in events)
     if recorded and recorded.status == 200:
         assert read.first_content_offset == len(reply.body)
@@ -122,6 +136,32 @@ def test_an_answer_without_calls_is_garbled_at_its_first_content(
     json_reply_ = api.build_failure(ask(), said, "invalid_json")
     with pytest.raises(ValueError):
         json.loads(json_reply_.body)
+
+
+def test_streams_that_end_without_a_mark_are_garbled_too() -> None:
+    for api, ask in ((GEMINI, gemini_request), (OLLAMA, ollama_request)):
+        said = api.build_reply(ask(True), None, TEXT)
+        read = api.read_reply(ask(True), api.build_failure(ask(True), said, "invalid_json"))
+        assert read.error is not None
+        assert read.error.type == "invalid_json"
+
+
+def test_arrays_fail_as_arrays() -> None:
+    request = gemini_request("array")
+    for recorded in (GEMINI_ARRAY, GEMINI_STREAM, None):
+        cut = api_reply = GEMINI.build_failure(request, recorded, "cut_stream")
+        read = GEMINI.read_reply(request, api_reply)
+        assert (read.complete, read.error) == (False, None)
+        if recorded is not None:
+            assert read.first_content_offset == len(cut.body)
+        assert ARRAY.fits(GEMINI.build_failure(request, recorded, "rate_limit"))
+    assert GEMINI_ARRAY.body.startswith(
+        GEMINI.build_failure(request, GEMINI_ARRAY, "cut_stream").body
+    )
+    said = GEMINI.build_reply(request, None, TEXT)
+    read = GEMINI.read_reply(request, GEMINI.build_failure(request, said, "invalid_json"))
+    assert read.error is not None
+    assert read.error.type == "invalid_json"
 
 
 @pytest.mark.parametrize("text", ["", "{}", "5", "12", '{"a":1}', "[]", "select 1", '"a"', "1234"])

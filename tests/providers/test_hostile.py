@@ -23,6 +23,7 @@ from .replies import (
     messages_request,
     responses_request,
 )
+from .replies_google import GEMINI, GENERATE, OLLAMA, gemini_request, ollama_request
 
 # Keys and words the readers look for, so that odd values land in places that matter.
 _WORDS = st.sampled_from(
@@ -43,6 +44,11 @@ _WORDS = st.sampled_from(
     incomplete_details action actions encrypted_content server_tool_call tool_type embedding
     previous_response_id conversation container namespace additional_tools
     assistant user tool input_tokens prompt_tokens details stop tool_call parts fallback to
+    candidates contents functionCall function_call functionResponse args partialArgs jsonPath
+    stringValue willContinue thought thoughtSignature inlineData fileData mimeType finishReason STOP
+    promptFeedback blockReason usageMetadata promptTokenCount modelVersion systemInstruction
+    functionDeclarations parameters properties items anyOf nullable enum OBJECT executableCode
+    response prompt images image done done_reason context eval_count prompt_eval_count thinking
     """.split()  # noqa: SIM905 - a list of them would take a page
 )
 _leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | _WORDS
@@ -58,6 +64,13 @@ def _surrounded(api: Api, value: Any) -> list[Any]:
     """The value as a reply, and where replies hold what matters."""
     if api is CHAT:
         return [value, {"choices": [value]}, {"choices": [{"message": value, "delta": value}]}]
+    if api is GEMINI:
+        said = {"content": {"parts": [value, value], "role": "model"}, "finishReason": value}
+        chunk = {"candidates": [{"content": {"parts": [{"functionCall": value}]}}]}
+        return [value, {"candidates": [said]}, {"candidates": value}, chunk]
+    if api in (OLLAMA, GENERATE):
+        return [value, {"message": value}, {"message": {"tool_calls": [value]}, "done": True},
+                {"response": "a", "images": value}]  # fmt: skip
     if api is RESPONSES:
         return _around_an_item(value)
     if api is EMBEDDINGS:
@@ -77,6 +90,14 @@ def _around_an_item(value: Any) -> list[Any]:
     return [value, {"output": [value]}, {"output": [message]}, item, entry, text, note, last]
 
 
+# How Gemini is asked; the others read nothing of it but the body that goes with it.
+_ACTIONS = (
+    "m:generateContent",
+    "m:streamGenerateContent?alt=sse",
+    "m:streamGenerateContent",
+)
+
+
 def _use_everything(api: Api, request: HttpRequest, reply: HttpReply, said: Any) -> None:
     read = api.read_request(request)
     json.dumps([read.messages, read.tools, read.parameters])
@@ -84,8 +105,9 @@ def _use_everything(api: Api, request: HttpRequest, reply: HttpReply, said: Any)
     answer = api.read_reply(request, reply)
     json.dumps(answer.messages)
     assert len(answer.finish_reasons) == len(answer.messages)
-    for stream in (False, True):
-        asked = replace(request, body=json.dumps({"stream": stream}).encode())
+    for action in _ACTIONS if api is GEMINI else _ACTIONS[:2]:
+        body = json.dumps({"stream": action.startswith("m:s")}).encode()
+        asked = replace(request, url=f"http://h/models/{action}", body=body)
         for message in [said, TEXT, *answer.messages[:1]]:
             built = api.build_reply(asked, reply, message)
             assert not api.read_reply(asked, built).error
@@ -95,7 +117,12 @@ def _use_everything(api: Api, request: HttpRequest, reply: HttpReply, said: Any)
 
 @given(st.sampled_from(APIS), _objects, _values, _objects)
 def test_odd_values_anywhere(api: Api, request: Any, reply: Any, said: Any) -> None:
-    lists = {"messages": [request, reply], "input": [request, reply], "tools": [reply]}
+    lists = {
+        "messages": [request, reply],
+        "input": [request, reply],
+        "contents": [reply, request],
+        "tools": [reply],
+    }
     body = json.dumps({**request, **lists}).encode()
     asked = replace(chat_request(), body=body)
     message = {"parts": [said, reply, {"type": "tool_call", **said}, {**said, "type": "text"}]}
@@ -103,6 +130,11 @@ def test_odd_values_anywhere(api: Api, request: Any, reply: Any, said: Any) -> N
         _use_everything(api, asked, HttpReply(200, [], json.dumps(value).encode()), message)
     stream = emit((None, json.dumps(value)) for value in _surrounded(api, reply))
     _use_everything(api, asked, HttpReply(200, [], stream), message)
+    values = [json.dumps(value) for value in _surrounded(api, reply)]
+    if api not in (GEMINI, OLLAMA, GENERATE):
+        return
+    for framed in ("[" + ",".join(values) + "]", "\n".join(values), "[" + ",\n".join(values)):
+        _use_everything(api, asked, HttpReply(200, [], framed.encode()), message)
 
 
 @given(st.sampled_from(APIS), st.binary(), st.binary(), st.integers(0, 600))
@@ -126,8 +158,13 @@ def test_endless_depth(api: Api) -> None:
 
 def test_lone_surrogates_pass_through() -> None:
     said = {"parts": [{"type": "text", "content": "a\ud800b"}]}
-    formats = (CHAT, chat_request), (MESSAGES, messages_request), (RESPONSES, responses_request)
-    for api, ask in formats:
+    for api, ask in (
+        (CHAT, chat_request),
+        (MESSAGES, messages_request),
+        (RESPONSES, responses_request),
+        (GEMINI, gemini_request),
+        (OLLAMA, ollama_request),
+    ):
         for stream in (False, True):
             reply = api.build_reply(ask(stream), None, said)
             [part] = api.read_reply(ask(), reply).messages[0]["parts"]

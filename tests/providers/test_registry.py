@@ -2,7 +2,7 @@
 
 import pytest
 
-from tracer.providers import APIS, api_named, provider_name, recognise
+from tracer.providers import APIS, api_named, model_in_path, provider_name, recognise
 
 CHAT = b'{"model": "m", "messages": []}'
 ASKED = b'{"model": "m", "input": "x"}'
@@ -21,6 +21,7 @@ ASKED = b'{"model": "m", "input": "x"}'
         ("<BASE>/chat/completions/", "openai.chat"),
         ("https://api.anthropic.com/v1/messages?beta=true", "anthropic.messages"),
         ("http://[broken/v1/messages", "anthropic.messages"),
+        ("http://h/api/chat/", "ollama.chat"),
         ("https://api.cohere.com/v2/chat", "cohere.chat"),
         ("http://localhost:1/model/us.amazon.nova-micro-v1%3A0/converse", "bedrock.converse"),
         ("http://proxy/aws/model/arn:aws:bedrock:x/p/converse-stream/", "bedrock.converse"),
@@ -64,6 +65,45 @@ def test_recognised_by_path(url: str, name: str) -> None:
 )
 def test_not_recognised(url: str, body: bytes) -> None:
     assert recognise("POST", url, body) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/v1beta/models/g:generateContent", True),
+        (
+            "/v1/projects/p/locations/l/publishers/google/models/g:streamGenerateContent?alt=sse",
+            True,
+        ),
+        ("/v1beta/models/g:streamGenerateContent?alt=sse?key=x", True),
+        ("/v1beta/models/g%3AgenerateContent/", True),
+        ("/v1beta/models/g:countTokens", False),
+        ("/v1beta/models/g/generateContent", False),
+    ],
+)
+def test_gemini_by_the_end_of_its_path(path: str, found: bool) -> None:
+    api = recognise("POST", f"http://gateway.example{path}", b'{"contents": []}')
+    assert (api is api_named("gemini.generate_content")) == found
+    assert recognise("POST", f"http://h{path}", b'{"content": {}}') is None
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://h/v1beta/models/g-1:generateContent?key=k", "g-1:generateContent"),
+        ("https://h/v1/models/g-1:streamGenerateContent?key=k&alt=sse",
+         "g-1:streamGenerateContent?alt=sse"),
+        ("https://h/v1/projects/p/locations/l/publishers/anthropic/models/c@1:rawPredict",
+         "c@1:rawPredict"),
+        ("https://x.openai.azure.com/openai/deployments/d/chat/completions?api-version=1",
+         "d/chat/completions"),
+        ("https://h/model/us.amazon.nova%3A0/converse", "us.amazon.nova:0/converse"),
+        ("https://api.openai.com/v1/chat/completions?alt=sse", ""),
+        ("::::", ""),
+    ],
+)  # fmt: skip
+def test_what_a_path_says_of_the_model(url: str, said: str) -> None:
+    assert model_in_path(url) == said
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from .replies import (
     messages_request,
     responses_request,
 )
+from .replies_google import GEMINI, OLLAMA, gemini_request, ollama_request
 
 _text = st.text(st.characters(codec="utf-8"), min_size=1)
 _names = st.sampled_from(["weather", "refund", "a-b_c.1", "größe"])
@@ -204,6 +205,72 @@ def _check(api: Api, ask: Any, recorded: HttpReply) -> None:
     for stream in (False, True):
         built = api.build_reply(asked[stream], recorded, {"parts": parts})
         assert same_json(api.read_reply(asked[stream], built).messages[0]["parts"], parts)
+
+
+_signed = st.fixed_dictionaries({}, optional={"thoughtSignature": st.text(min_size=1)})
+_contents = st.one_of(
+    st.builds(
+        lambda text, thought, signed: {"text": text, **thought, **signed},
+        st.text(st.characters(codec="utf-8")),
+        st.sampled_from([{}, {"thought": True}, {"thought": False}]),
+        _signed,
+    ),
+    st.builds(
+        lambda name, said, signed: {"functionCall": {"name": name, "args": said}, **signed},
+        _names,
+        _arguments,
+        _signed,
+    ),
+    st.just({"inlineData": {"mimeType": "image/png", "data": "aWE="}}),
+    st.just({"executableCode": {"code": "1"}}),
+    st.builds(lambda x: {"brandNew": x}, _values),
+)
+
+
+@st.composite
+def _gemini_replies(draw: st.DrawFn) -> HttpReply:
+    reasons = st.sampled_from(["STOP", "MAX_TOKENS", "SAFETY", "SPII", "OTHER", "OWN"])
+    candidates = [
+        {
+            "content": {"parts": draw(st.lists(_contents, max_size=5)), "role": "model"},
+            "finishReason": draw(reasons),
+            "index": i,
+        }
+        for i in range(draw(st.integers(1, 2)))
+    ]
+    return json_reply({"candidates": candidates, "modelVersion": "m", "responseId": "i"})
+
+
+@st.composite
+def _ollama_replies(draw: st.DrawFn) -> HttpReply:
+    message: dict[str, Any] = {"role": "assistant", "content": draw(st.just("") | _text)}
+    if draw(st.booleans()):
+        message["thinking"] = draw(_text)
+    calls = draw(st.lists(st.tuples(_names, _arguments), max_size=3))
+    if calls:
+        wire = [{"function": {"name": name, "arguments": said}} for name, said in calls]
+        message["tool_calls"] = wire
+    reason = draw(st.sampled_from(["stop", "length", "own"]))
+    return json_reply({"model": "m", "message": message, "done": True, "done_reason": reason})
+
+
+@given(_gemini_replies())
+def test_gemini(recorded: HttpReply) -> None:
+    _check(GEMINI, gemini_request, recorded)
+
+
+@given(_gemini_replies())
+def test_gemini_as_an_array(recorded: HttpReply) -> None:
+    first = GEMINI.read_reply(gemini_request(), recorded)
+    built = GEMINI.build_reply(gemini_request("array"), recorded, first.messages[0])
+    assert same_json(GEMINI.read_reply(gemini_request(), built).messages, first.messages)
+    again = GEMINI.build_reply(gemini_request(), built, first.messages[0])
+    assert same_json(GEMINI.read_reply(gemini_request(), again).messages, first.messages)
+
+
+@given(_ollama_replies())
+def test_ollama(recorded: HttpReply) -> None:
+    _check(OLLAMA, ollama_request, recorded)
 
 
 @given(_chat_replies())

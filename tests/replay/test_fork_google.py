@@ -4,13 +4,17 @@ No key reaches the disk, none is needed to replay, and signatures reach the agen
 """
 
 import json
+import os
 from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
+import tracer
+from tests.support.agents import Bench
 from tests.support.google_wire import Asking, Calls, google_server, signature
-from tests.support.processes import Desk
+from tests.support.processes import Desk, unpacked
 from tests.support.servers import OddServer
 from tracer.core.records import Step
 from tracer.reexecution.session import ReplaySpec, plan
@@ -330,3 +334,27 @@ def test_a_signed_call_with_other_arguments_is_warned_of(desks: dict[Form, Desk]
         "the signature that goes with the tool call weather was made for the recorded tool call "
         "weather and does not cover it: the provider may refuse it once the run goes live"
     )
+
+
+def test_a_key_in_the_url_is_not_stored_and_not_compared(
+    bench: Bench, server: OddServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OWN_KEY", KEY)
+
+    @tracer.agent
+    def plain(question: str) -> str:
+        place = f"{server.url}/v1beta/models/gemini-2.5-flash:generateContent"
+        body = {"contents": [{"role": "user", "parts": [{"text": question}]}]}
+        reply = httpx.post(f"{place}?key={os.environ['OWN_KEY']}", json=body)
+        return str(reply.json()["candidates"][0]["content"]["parts"][1]["text"])
+
+    assert plain("Where?") == "Let me look."
+    asked = server.count
+    assert f"key={KEY}" in server.asked[-1].path
+    assert bench.step("model").api == "gemini.generate_content"
+    bench.store.close()
+    assert KEY.encode() not in unpacked(bench.database)
+    monkeypatch.setenv("OWN_KEY", "another-key-0123456789")
+    again = bench.replay(plain)
+    assert (again.exit_code, again.result) == (0, "Let me look.")
+    assert server.count == asked

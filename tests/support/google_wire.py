@@ -64,7 +64,10 @@ def _gemini(exchange: Exchange, say: Say) -> None:
     for place, (name, arguments) in enumerate(calls):
         signed = {} if place else {"thoughtSignature": signature(asked)}
         parts.append({"functionCall": {"name": name, "args": arguments}, **signed})
-    identity = {"modelVersion": "gemini-2.5-flash-001", "responseId": f"r{exchange.number}"}
+    identity: dict[str, Any] = {
+        "modelVersion": "gemini-2.5-flash-001",
+        "responseId": f"r{exchange.number}",
+    }
     usage = {"promptTokenCount": 30, "candidatesTokenCount": 7, "thoughtsTokenCount": 5,
              "totalTokenCount": 42}  # fmt: skip
     if ":streamGenerateContent" not in asked.path:

@@ -10,8 +10,10 @@ from tracer.providers.bedrock_converse import BedrockConverse
 from tracer.providers.bedrock_invoke import BedrockInvoke
 from tracer.providers.cohere_chat import CohereChat
 from tracer.providers.gemini import GeminiContent
+from tracer.providers.gemini_embeddings import GeminiEmbeddings
 from tracer.providers.hosts import model_in_path, name_by_host, path_of
 from tracer.providers.ollama import OllamaChat, OllamaGenerate
+from tracer.providers.ollama_embeddings import OllamaEmbeddings
 from tracer.providers.openai_chat import OpenAIChat
 from tracer.providers.openai_embeddings import OpenAIEmbeddings
 from tracer.providers.openai_responses import OpenAIResponses
@@ -28,6 +30,8 @@ APIS: tuple[Api, ...] = (
     GeminiContent(),
     OllamaChat(),
     OllamaGenerate(),
+    GeminiEmbeddings(),
+    OllamaEmbeddings(),
 )
 
 _BY_NAME = {api.name: api for api in APIS}

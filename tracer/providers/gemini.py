@@ -18,7 +18,7 @@ from tracer.providers.gemini_emit import chunks
 from tracer.providers.gemini_reply import read_reply, template_of
 from tracer.providers.gemini_request import Form, action_of, form_of, read_asked, read_request
 from tracer.providers.gemini_stream import is_streamed
-from tracer.providers.jsontext import dumps
+from tracer.providers.jsontext import dumps, same_json
 from tracer.providers.wire import JSON_TYPE, kept_headers
 
 
@@ -27,15 +27,15 @@ def _error(code: int, status: str, message: str) -> tuple[int, dict[str, Any]]:
     return code, {"error": {"code": code, "message": said, "status": status}}
 
 
-_ERRORS = {
+ERRORS = {
     "rate_limit": _error(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted"),
     "server_error": _error(500, "INTERNAL", "An internal error has occurred"),
 }
-_LISTED = {kind: (status, [body]) for kind, (status, body) in _ERRORS.items()}
+_LISTED = {kind: (status, [body]) for kind, (status, body) in ERRORS.items()}
 _FRAMINGS: dict[Form, Framing] = {"sse": SSE_CRLF, "array": ARRAY}
 _FAILURES: dict[Form, FailureForms] = {
-    "json": FailureForms(_ERRORS, stream_ending=(), framing=SSE_CRLF),
-    "sse": FailureForms(_ERRORS, stream_ending=(), framing=SSE_CRLF),
+    "json": FailureForms(ERRORS, stream_ending=(), framing=SSE_CRLF),
+    "sse": FailureForms(ERRORS, stream_ending=(), framing=SSE_CRLF),
     "array": FailureForms(_LISTED, stream_ending=(), framing=ARRAY),
 }
 
@@ -76,7 +76,7 @@ class GeminiContent(Stateless):
         template = template_of(recorded)
         value = edited(template, said, asked)
         framing = _FRAMINGS.get(asked.form)
-        if recorded is not None and value == template and _fits(recorded, framing):
+        if recorded is not None and same_json(value, template) and _fits(recorded, framing):
             # Agents send a stream's parts back as they were cut, so the cuts are part of it.
             kept = kept_headers(recorded, framing.content_type if framing else JSON_TYPE)
             return HttpReply(200, kept, recorded.body)
@@ -97,4 +97,7 @@ class GeminiContent(Stateless):
 
 
 def _fits(recorded: HttpReply, framing: Framing | None) -> bool:
-    return framing.fits(recorded) if framing else not is_streamed(recorded)
+    """Whether a recorded reply is a whole answer in the form that is asked for."""
+    is_fit = framing.fits(recorded) if framing else not is_streamed(recorded)
+    read = read_reply(recorded)
+    return is_fit and read.complete and read.error is None

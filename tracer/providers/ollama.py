@@ -11,14 +11,14 @@ from tracer.providers.base import (
 )
 from tracer.providers.failures import FailureForms
 from tracer.providers.framing import LINES
-from tracer.providers.jsontext import dumps, load_object
+from tracer.providers.jsontext import dumps, load_object, same_json
 from tracer.providers.ollama_build import edited, lines
 from tracer.providers.ollama_reply import read_reply, template_of
 from tracer.providers.ollama_request import read_request, wants_stream
 from tracer.providers.ollama_shape import CHAT, GENERATE, Shape
 from tracer.providers.wire import JSON_TYPE, kept_headers, text
 
-_ERRORS = {
+ERRORS = {
     "rate_limit": (429, {"error": "too many requests (simulated by tracer)"}),
     "server_error": (500, {"error": "internal server error (simulated by tracer)"}),
 }
@@ -61,7 +61,7 @@ class OllamaChat(Stateless):
         template = template_of(recorded, self.shape)
         value = edited(template, said, self.shape, model, request.body)
         is_stream = self.wants_stream(request)
-        if recorded is not None and value == template and LINES.fits(recorded) == is_stream:
+        if recorded and same_json(value, template) and self._fits(recorded, is_stream):
             # Agents may keep a stream's pieces as they were cut, so the cuts are part of it.
             kept = kept_headers(recorded, LINES.content_type if is_stream else JSON_TYPE)
             return HttpReply(200, kept, recorded.body)
@@ -69,6 +69,11 @@ class OllamaChat(Stateless):
             return HttpReply(200, kept_headers(recorded, JSON_TYPE), dumps(value).encode())
         body = LINES.emit((None, dumps(line)) for line in lines(value, self.shape))
         return HttpReply(200, kept_headers(recorded, LINES.content_type), body)
+
+    def _fits(self, recorded: HttpReply, is_stream: bool) -> bool:
+        """Whether a recorded reply is a whole answer in the form that is asked for."""
+        read = read_reply(recorded, self.shape)
+        return LINES.fits(recorded) == is_stream and read.complete and read.error is None
 
     def build_failure(
         self, request: HttpRequest, recorded: HttpReply | None, kind: FailureKind
@@ -79,7 +84,7 @@ class OllamaChat(Stateless):
         where an object belongs.
         """
         end = dumps({**self.shape.put({}, {self.shape.text: ""}), "done": True})
-        forms = FailureForms(_ERRORS, stream_ending=((None, end),), framing=LINES)
+        forms = FailureForms(ERRORS, stream_ending=((None, end),), framing=LINES)
         return forms.build(self, request, recorded, kind)
 
 

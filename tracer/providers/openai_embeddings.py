@@ -74,7 +74,7 @@ class OpenAIEmbeddings(Stateless):
         error = _error(reply, value, has_data=has_data)
         messages: list[Message] = []
         if has_data:
-            said: Message = {"role": "assistant", "parts": [_vectors(as_list(data))]}
+            said: Message = {"role": "assistant", "parts": [vectors_part(as_list(data))]}
             messages = [{**said, "finish_reason": "stop"}]
         return ModelReply(
             messages=messages,
@@ -125,7 +125,7 @@ def _asked_part(item: Any) -> Part:
     return unknown_part(item)
 
 
-def _vectors(data: list[Any]) -> Part:
+def vectors_part(data: list[Any]) -> Part:
     """What there is to see of vectors: `dimensions` None where it can't be told or they differ."""
     sizes = {_dimensions(as_dict(entry).get("embedding")) for entry in data}
     size = sizes.pop() if len(sizes) == 1 else None
