@@ -18,7 +18,7 @@ from tracer.capture import inheritance, processes, runtime
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun
 from tracer.capture.guard import report
-from tracer.capture.imports import watch_imports
+from tracer.capture.imports import when_loaded
 from tracer.capture.numbering import Numbers
 from tracer.capture.runtime import JOINING
 
@@ -175,11 +175,7 @@ def install() -> None:
     _installed = True
     processes.set_inviting(environment_for)
     for name, patch in _PATCHES.items():
-        module = sys.modules.get(name)
-        if module is not None:
-            patch(module)
-        else:
-            watch_imports((name,), patch)
+        when_loaded((name,), patch)
 
 
 def _patch_process(module: Any) -> None:

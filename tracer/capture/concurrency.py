@@ -14,7 +14,6 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -22,7 +21,7 @@ from tracer.capture import scope as scopes
 from tracer.capture import threadpools
 from tracer.capture.callsite import is_user_file
 from tracer.capture.guard import report
-from tracer.capture.imports import watch_imports
+from tracer.capture.imports import when_loaded
 from tracer.capture.threadpools import ScopedCall
 
 _LOOPS = "asyncio.base_events"
@@ -45,9 +44,7 @@ def install() -> None:
     patches = {_LOOPS: _patch_asyncio, "uvloop": _patch_uvloop, _TRIO: _patch_trio,
                _POOLS: threadpools.patch}  # fmt: skip
     for name, patch in patches.items():
-        watch_imports((name,), patch)
-        if name in sys.modules:
-            patch(import_module(name))  # waits for a thread that is just loading it
+        when_loaded((name,), patch)
     _patch_submit()
     _patch_thread()
 

@@ -1,7 +1,8 @@
 """Patches a library right after it is imported, without importing it for the agent's sake."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from threading import get_ident
 from types import ModuleType
@@ -11,14 +12,28 @@ from tracer.capture.guard import report
 
 Patch = Callable[[ModuleType], None]
 
+_patches: dict[str, list[Patch]] = {}  # by the name of the module
+
+
+def _patch_all(name: str, module: ModuleType) -> None:
+    for patch in _patches[name]:
+        _patch(patch, module)
+
+
+def _patch(patch: Patch, module: ModuleType) -> None:
+    try:
+        patch(module)
+    except Exception as error:
+        report(f"patching {module.__name__}", error)
+
 
 class _Loader:
-    """The library's own loader, followed by the patch."""
+    """The library's own loader, followed by the patches."""
 
     # No `importlib.abc.Loader`: importing that costs 6 ms and adds nothing.
-    def __init__(self, inner: Any, patch: Patch) -> None:
+    def __init__(self, inner: Any, name: str) -> None:
         self._inner = inner
-        self._patch = patch
+        self._name = name
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         module: ModuleType | None = self._inner.create_module(spec)
@@ -30,19 +45,16 @@ class _Loader:
             module.__spec__.loader = self._inner
         module.__loader__ = self._inner
         self._inner.exec_module(module)
-        try:
-            self._patch(module)
-        except Exception as error:
-            report(f"patching {module.__name__}", error)
+        _patch_all(self._name, module)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._inner, name)
 
 
 class _Finder:
-    def __init__(self, names: Sequence[str], patch: Patch) -> None:
-        self._names = set(names)
-        self._patch = patch
+    """One for all modules that are waited for: two would ask each other."""
+
+    def __init__(self) -> None:
         self._looking: set[tuple[int, str]] = set()
 
     def find_spec(
@@ -51,9 +63,9 @@ class _Finder:
         path: Sequence[str] | None,
         target: ModuleType | None = None,
     ) -> ModuleSpec | None:
-        # Another finder that asks all of them, of this kind or another tool's, comes back here.
+        # Another tool's finder that asks all of them comes back here.
         looking = (get_ident(), fullname)
-        if fullname not in self._names or looking in self._looking:
+        if fullname not in _patches or looking in self._looking:
             return None
         self._looking.add(looking)
         try:
@@ -70,12 +82,42 @@ class _Finder:
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
                 if spec.loader is not None:
-                    loader: Any = _Loader(spec.loader, self._patch)
+                    loader: Any = _Loader(spec.loader, fullname)
                     spec.loader = loader
                 return spec
         return None
 
 
-def watch_imports(names: Sequence[str], patch: Patch) -> None:
+_finder = _Finder()
+
+
+def watch_imports(names: Iterable[str], patch: Patch) -> None:
     """Call `patch(module)` when one of the modules has been imported."""
-    sys.meta_path.insert(0, _Finder(names, patch))
+    for name in names:
+        _patches.setdefault(name, []).append(patch)
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+
+
+def when_loaded(names: Iterable[str], patch: Patch) -> None:
+    """The same, at once for those that are loaded; once for each module."""
+    done: set[int] = set()
+
+    def once(module: ModuleType) -> None:
+        if id(module) not in done:
+            done.add(id(module))
+            patch(module)
+
+    names = tuple(names)
+    watch_imports(names, once)
+    for name in names:
+        module = sys.modules.get(name)
+        if module is not None and _is_loading(module):
+            module = import_module(name)  # waits for another thread that is at it
+        # Being loaded by this very thread, it is not whole yet.
+        if module is not None and not _is_loading(module):
+            _patch(once, module)
+
+
+def _is_loading(module: ModuleType) -> bool:
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))

@@ -5,7 +5,6 @@ process carry a warning, and `tracer doctor` says so. The patches themselves are
 `tracer.capture.frameworks`, one file a framework, loaded only when the framework is.
 """
 
-import sys
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -13,7 +12,7 @@ from typing import Any
 
 from tracer.capture.callsite import is_user_file
 from tracer.capture.guard import report
-from tracer.capture.imports import watch_imports
+from tracer.capture.imports import when_loaded
 
 _PATCHES = "tracer.capture.frameworks"
 
@@ -202,17 +201,9 @@ _watching = False
 def install() -> None:
     """Patch the frameworks that are loaded, and those that will be, when they are."""
     global _watching
-    for seam in SEAMS:
-        module = sys.modules.get(seam.module)
-        if module is not None and not _is_loading(module):
-            _patch(module)
     if not _watching:
         _watching = True
-        watch_imports([seam.module for seam in SEAMS], _patch)
-
-
-def _is_loading(module: ModuleType) -> bool:
-    return bool(getattr(module.__spec__, "_initializing", False))
+        when_loaded(dict.fromkeys(seam.module for seam in SEAMS), _patch)
 
 
 def _patch(module: ModuleType) -> None:

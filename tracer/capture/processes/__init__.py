@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tracer.capture.guard import report
-from tracer.capture.imports import watch_imports
+from tracer.capture.imports import when_loaded
 from tracer.capture.processes import temporary
 
 # The environment that invites a Python process into the run, None for any other process.
@@ -37,11 +37,7 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    loaded = sys.modules.get("subprocess")
-    if loaded is not None and hasattr(loaded, "Popen"):
-        _patch(loaded)
-    else:
-        watch_imports(("subprocess",), _patch)
+    when_loaded(("subprocess",), _patch)
     os.system = _watched(os.system)
     temporary.install()
 

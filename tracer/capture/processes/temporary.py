@@ -2,11 +2,10 @@
 the same command about another temporary file is the same question."""
 
 import functools
-import sys
 from collections import deque
 from typing import Any
 
-from tracer.capture.imports import watch_imports
+from tracer.capture.imports import when_loaded
 
 MARK = "{temporary}"
 _names: deque[str] = deque(maxlen=1000)  # drawn in this process, newest last
@@ -19,11 +18,7 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    loaded = sys.modules.get("tempfile")
-    if loaded is not None and hasattr(loaded, "_RandomNameSequence"):
-        _patch(loaded)
-    else:
-        watch_imports(("tempfile",), _patch)
+    when_loaded(("tempfile",), _patch)
 
 
 def _patch(module: Any) -> None:
