@@ -166,6 +166,31 @@ def test_what_cannot_be_put_back_is_named(bench: Bench, toolbox: type[Toolbox]) 
     assert "context.lock" in bench.step("tool").detail["changed"]
 
 
+def test_what_is_too_large_to_keep_is_named(bench: Bench, toolbox: type[Toolbox]) -> None:
+    """It is looked at before and after each call, so only its beginning is."""
+    box = toolbox(None)
+    box.context.update(rows=list(range(1_000_000)), text="x" * 10_000_000)
+    box.function = lambda: box.context["rows"].insert(0, 1)
+
+    @tracer.agent
+    def agent() -> None:
+        box.call()
+
+    agent()
+    detail = bench.step("tool").detail
+    assert detail["changed"] == ["context.rows"] and "state" not in detail
+
+
+def test_a_function_that_is_watched_again_is_the_same() -> None:
+    """Some are met at each of their calls, and must not get a layer more each time."""
+
+    def look(city: str) -> str:
+        return city
+
+    once = wrapped(look, lambda city: Tool("look", {"city": city}))
+    assert wrapped(once, lambda city: Tool("other", {"city": city})) is once
+
+
 def test_tracebacks_read_as_without_tracer(bench: Bench, toolbox: type[Toolbox]) -> None:
     """Agents put them into prompts."""
 

@@ -51,7 +51,7 @@ class Watch:
                 places[name] = value
         if len(places) > _MOST_PLACES:
             places = dict(itertools.islice(places.items(), _MOST_PLACES))
-        return {place: _mark(value, [_MOST_ITEMS], 0) for place, value in places.items()}
+        return {place: mark_of(value) for place, value in places.items()}
 
 
 def altered(copies: dict[str, Any], named: dict[str, Any]) -> list[str]:
@@ -73,6 +73,11 @@ def _globals_of(code: CodeType) -> tuple[tuple[str, ...], tuple[str, ...]]:
     read, written = used["LOAD_GLOBAL"], used["STORE_GLOBAL"]
     names = tuple(name for name in code.co_names if name in read | written)
     return names, tuple(name for name in names if name in written)
+
+
+def mark_of(value: Any) -> int:
+    """A mark of one value, as `Watch.look` makes it of each place."""
+    return _mark(value, [_MOST_ITEMS], 0)
 
 
 def _mark(value: Any, left: list[int], depth: int) -> int:

@@ -33,7 +33,9 @@ def watch(holder: Any, name: str, describe: Describe) -> None:
 
 
 def wrapped(function: Callable[..., Any], describe: Describe) -> Callable[..., Any]:
-    """`function` with its calls recorded, of the same form."""
+    """`function` with its calls recorded, of the same form; itself where they are already."""
+    if hasattr(function, _MARK):
+        return function
 
     def opener(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
         return open_call(describe, args, kwargs)

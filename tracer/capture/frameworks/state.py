@@ -10,10 +10,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from tracer.capture.values import encode_whole
+from tracer.capture.memory import mark_of
+from tracer.capture.values import encode_whole, fields_of
 
 _ADDRESS = re.compile(rb"0x[0-9a-f]+")
 _MOST = 50  # attributes or keys of one object
+_MOST_ITEMS = 5000  # of one of them: it is written down twice at each call
+_LONG = 100  # characters that count as an item
 
 
 class State:
@@ -66,11 +69,31 @@ def _slots_of(obj: Any) -> dict[str, Any]:
 def _marks(slots: dict[str, Any]) -> dict[str, tuple[Any, bool]]:
     marks: dict[str, tuple[Any, bool]] = {}
     for name, value in slots.items():
+        if not _is_small(value):
+            marks[name] = (mark_of(value), False)
+            continue
         made = encode_whole(value)
         exact = made.fidelity == "exact"
         # A copy of an object is no change, and its text may tell where in memory it is.
         marks[name] = (made.data if exact else _ADDRESS.sub(b"", made.data), exact)
     return marks
+
+
+def _is_small(value: Any) -> bool:
+    """Whether a value can be written down in no time; only as much of it is looked at."""
+    left, waiting = _MOST_ITEMS, [value]
+    while waiting and left > 0:
+        one = waiting.pop()
+        left -= 1
+        if isinstance(one, str | bytes | bytearray):
+            left -= len(one) // _LONG
+        elif isinstance(one, list | tuple | set | frozenset | dict):
+            left -= len(one)
+            if left > 0:
+                waiting += one.values() if isinstance(one, dict) else one
+        elif (fields := fields_of(one)) is not None:
+            waiting += fields.values()
+    return left > 0
 
 
 def _put(obj: Any, slot: str, value: Any) -> None:
