@@ -155,10 +155,11 @@ def test_a_body_sent_by_hand_is_noted(bench: Bench, server: OddServer) -> None:
     [
         ("/v1/traces", {"content-type": "application/x-protobuf"}, b"\x0a\x00"),
         ("/v1/metrics", {"content-type": "application/json"}, b'{"resourceMetrics": []}'),
-        ("/v1/traces/ingest", {}, b'{"data": []}'),
+        ("/v1/traces/ingest", {"OpenAI-Beta": "traces=v1"}, b'{"data": []}'),
         ("/runs/batch", {"user-agent": "langsmith-py/0.4"}, b'{"post": []}'),
-        ("/api/public/ingestion", {}, b'{"batch": []}'),
-        ("/api/4507/envelope/", {}, b"{}"),
+        ("/api/public/ingestion", {"x_langfuse_sdk_name": "python"}, b'{"batch": []}'),
+        ("/api/4507/envelope/", {"X-Sentry-Auth": "Sentry sentry_version=7"}, b"{}"),
+        ("/v0.5/traces", {"Datadog-Meta-Lang": "python"}, b"\x90"),
     ],
 )
 def test_telemetry_is_no_step_and_does_not_leave_in_a_replay(
@@ -195,10 +196,14 @@ def test_what_looks_like_telemetry_and_is_not_is_a_step(bench: Bench, server: Od
     def agent() -> None:
         requests.post(f"{server.url}/runs", json={"assistant": 1}, timeout=5)
         requests.get(f"{server.url}/v1/traces", timeout=5)
-        requests.post(f"{server.url}/v1/logs", json={"line": "x"}, timeout=5)
+        requests.post(f"{server.url}/v1/logs", json={"line": "x", "resource": 1}, timeout=5)
+        requests.post(f"{server.url}/api/7/store/", json={"order": "lamp"}, timeout=5)
+        requests.post(f"{server.url}/v0.1/stats", json={"visits": 3}, timeout=5)
+        requests.post(f"{server.url}/api/public/ingestion", json={"file": "x"}, timeout=5)
+        requests.post(f"{server.url}/v1/traces/ingest", json={"data": []}, timeout=5)
 
     agent()
-    assert len(bench.steps("http")) == 3
+    assert len(bench.steps("http")) == 7
 
 
 def test_keys_given_out_by_a_service_are_not_stored(bench: Bench, server: OddServer) -> None:
@@ -289,9 +294,9 @@ def test_a_key_that_was_answered_from_the_recording_is_never_sent(
         ("https://api.smith.langchain.com/commits/team/prompt/latest", False),
         ("https://agents.example/threads/1/runs", False),
         ("https://agents.example/runs", False),
-        ("https://o1.ingest.sentry.io/api/77/envelope/", True),
+        ("https://o1.ingest.sentry.io/api/77/envelope/", False),  # without its client's mark
         ("https://analytics.example/report", False),
-        ("http://127.0.0.1:8126/v0.5/traces", True),
+        ("http://127.0.0.1:8126/v0.5/traces", False),
     ],
 )
 def test_only_what_is_known_to_be_telemetry_is_left_out(url: str, is_one: bool) -> None:

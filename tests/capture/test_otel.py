@@ -225,3 +225,40 @@ print(agent())
     assert (done.code, done.err) == (0, "")
     assert [step.kind for step in desk.steps()] == ["agent", "model"]
     assert desk.run().cost_usd is not None
+
+
+@pytest.mark.parametrize("content", ["NO_CONTENT", "SPAN_ONLY"])
+def test_no_secret_leaves_in_a_span(
+    bench: Bench,
+    server: OddServer,
+    exporter: InMemorySpanExporter,
+    monkeypatch: pytest.MonkeyPatch,
+    content: str,
+) -> None:
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", content)
+    key = "sk-very-secret-0123456789abcdef"
+
+    @tracer.tool
+    def look(header: str) -> str:
+        return header
+
+    @tracer.agent
+    def agent() -> None:
+        client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=key, max_retries=0)
+        client.chat.completions.create(model="m", messages=ASKED)
+        look(f"Bearer {key}")
+        tracer.note(f"the key is {key}")
+        server.odd = lambda exchange: exchange.reply(
+            {"error": {"message": f"Incorrect API key provided: {key}"}}, status=401
+        )
+        client.chat.completions.create(
+            model="m", messages=[{"role": "user", "content": f"my key is {key}"}]
+        )
+
+    with pytest.raises(openai.AuthenticationError):
+        agent()
+    spans = exporter.get_finished_spans()
+    assert len(spans) == 5
+    told = json.dumps([json.loads(span.to_json()) for span in spans])
+    assert "Incorrect API key" in told
+    assert key not in told

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Any
 
 from tracer import semconv
-from tracer.capture import config
+from tracer.capture import config, redact
 from tracer.capture.boundary import End, OpenStep
 from tracer.capture.encoding import decode_chunks
 from tracer.capture.guard import report, swallow
@@ -76,7 +76,7 @@ class Bridge:
         operation, name = _operation(step)
         kind = self._trace.SpanKind
         step.span = self._tracer.start_span(
-            name,
+            redact.text(name),
             context=context,
             kind=kind.CLIENT if call.request is not None else kind.INTERNAL,
             start_time=step.started_ns,
@@ -165,7 +165,7 @@ def captures_content() -> bool:
 def _set_end(span: Any, step: OpenStep, end: End, trace: Any) -> None:
     if end.error is not None:
         span.set_attribute(semconv.ERROR_TYPE, end.error.type)
-        span.set_status(trace.Status(trace.StatusCode.ERROR, end.error.message))
+        _set_failed(span, end.error.message, trace)
     call = step.call
     if call.kind == "tool" and end.value is not None and captures_content():
         span.set_attribute(semconv.TOOL_RESULT, _text(plain(end.value)))
@@ -182,9 +182,14 @@ def _set_end(span: Any, step: OpenStep, end: End, trace: Any) -> None:
             span.set_attribute(semconv.RESPONSE_ID, said.response_id)
         if said.error is not None and end.error is None:
             span.set_attribute(semconv.ERROR_TYPE, said.error.type)
-            span.set_status(trace.Status(trace.StatusCode.ERROR, said.error.message))
+            _set_failed(span, said.error.message, trace)
     elif end.value is not None:
         _set_reply(span, *read_function_result(plain(end.value)))
+
+
+def _set_failed(span: Any, message: str, trace: Any) -> None:
+    # Providers quote the key that they refuse.
+    span.set_status(trace.Status(trace.StatusCode.ERROR, redact.text(message)))
 
 
 def _set_reply(span: Any, messages: list[Message], usage: Usage | None, model: str | None) -> None:
@@ -206,4 +211,5 @@ def _set_reply(span: Any, messages: list[Message], usage: Usage | None, model: s
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    """JSON as an attribute, without secrets: a span leaves this machine."""
+    return redact.text(json.dumps(value, ensure_ascii=False, default=str))

@@ -1,7 +1,8 @@
 """What a program reports about itself to others: no work of its agent, so no step of its run.
 
 Exporters send from threads of their own, whenever their time has come: recorded, no two runs of
-the same program would be alike. While answers come from a recording they get an empty one.
+the same program would be alike. While answers come from a recording they get an empty one. A path
+alone is no proof, for an agent's own service may have the same: the sender's mark must be there.
 """
 
 import re
@@ -11,16 +12,23 @@ from tracer.capture.boundary import HttpAnswer
 from tracer.providers.base import HttpRequest
 
 NOTED = HttpAnswer(200, (("content-type", "application/json"),), (b"{}",))
-# OpenTelemetry over HTTP, OpenAI's and LangChain's tracing, Langfuse, Datadog, Sentry.
-_PATHS = re.compile(
-    r".*/v1/traces/ingest|(/api/v1)?/runs(/batch|/multipart|/[0-9a-f-]{36})?|/api/public/(ingestion"
-    r"|otel/v1/traces)|/v0\.\d/(traces|stats)|/api/\d+/(envelope|store)/|/otel/v1/traces"
-)
 _OTLP = re.compile(r".*/v1/(traces|metrics|logs)")
+_RESOURCES = (b'"resourceSpans"', b'"resourceMetrics"', b'"resourceLogs"')
 _COUNTS = re.compile(
     r"(us|eu)\.i\.posthog\.com/(batch|capture|i/v0/e)/?|api\.segment\.io/v1/batch/?"
 )
 _LANGSMITH = re.compile(r"(.*\.)?smith\.langchain\.com")
+_RUNS = re.compile(r"(/api/v1)?/runs(/batch|/multipart|/[0-9a-f-]{36})?")
+# Path, and the header that its own client sends: OpenAI's tracing, Langfuse, Datadog, Sentry.
+_MARKED = tuple(
+    (re.compile(path), re.compile(header))
+    for path, header in (
+        (r".*/v1/traces/ingest", r"openai-beta: .*traces="),
+        (r"/api/public/ingestion", r"x[-_]langfuse[-_]"),
+        (r"/v0\.\d/(traces|stats)", r"datadog-meta-lang: "),
+        (r"/api/\d+/(envelope|store)/", r"x-sentry-auth: |content-type: application/x-sentry-"),
+    )
+)
 
 
 def is_telemetry(asked: HttpRequest) -> bool:
@@ -32,19 +40,13 @@ def is_telemetry(asked: HttpRequest) -> bool:
     if _COUNTS.fullmatch(host + path):
         return True
     if _OTLP.fullmatch(path):
-        return _type_of(asked).startswith("application/x-protobuf") or b'"resource' in asked.body
-    found = _PATHS.fullmatch(path)
-    # Others have a path /runs too.
-    return found is not None and ("/runs" not in path or _is_langsmith(host, asked))
+        is_binary = _has(asked, re.compile(r"content-type: application/x-protobuf"))
+        return is_binary or any(word in asked.body for word in _RESOURCES)
+    if _RUNS.fullmatch(path):
+        by_its_client = _has(asked, re.compile(r"user-agent: .*langsmith"))
+        return by_its_client or _LANGSMITH.fullmatch(host) is not None
+    return any(where.fullmatch(path) and _has(asked, mark) for where, mark in _MARKED)
 
 
-def _is_langsmith(host: str, asked: HttpRequest) -> bool:
-    return _LANGSMITH.fullmatch(host) is not None or any(
-        "langsmith" in value.lower()
-        for name, value in asked.headers
-        if name.lower() == "user-agent"
-    )
-
-
-def _type_of(asked: HttpRequest) -> str:
-    return next((v for n, v in asked.headers if n.lower() == "content-type"), "").lower()
+def _has(asked: HttpRequest, mark: re.Pattern[str]) -> bool:
+    return any(mark.match(f"{name}: {value}".lower()) for name, value in asked.headers)
