@@ -213,7 +213,6 @@ class ActiveRun:
         self.template: Any = None  # runtime.Template of a re-execution
         self.spans: Any = None  # otel.Bridge, when someone listens
         self.discovery: Any = None  # discovery.Discovery, unless switched off
-        self.read_tools: Callable[[Call], list[str]] = lambda call: []
         self.snapshots: Any = None  # conversation.Snapshots, from the first model function on
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
@@ -322,7 +321,7 @@ class ActiveRun:
             return LIVE
         if call.kind == "model" and self.discovery is not None:
             # In a recording the writer's thread finds them, before the request is sent.
-            self.tools_offered(self.read_tools(call))
+            self.tools_offered(self.discovery.offered_by(call))
         return self.handler.decide(call)
 
     def tools_offered(self, names: list[str]) -> None:

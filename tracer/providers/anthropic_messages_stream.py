@@ -4,13 +4,13 @@ Events are told apart by the `type` in their data: some servers and recordings l
 """
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any
 
 from tracer.core.records import ErrorInfo
 from tracer.providers.anthropic_messages_blocks import TOOL_USES
 from tracer.providers.errors import error_of, invalid_json
 from tracer.providers.jsontext import JsonObject, as_dict, load_object, parse_arguments
+from tracer.providers.reading import Reading
 from tracer.providers.sse import parse
 from tracer.providers.wire import text, without
 
@@ -19,17 +19,7 @@ _GROWING = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delt
 _CONTENT_STARTS = (*TOOL_USES, "redacted_thinking")
 
 
-@dataclass(frozen=True, slots=True)
-class MessageStream:
-    """A stream's meaning. `value` has the shape of a JSON reply, `{}` when nothing was read."""
-
-    value: JsonObject
-    error: ErrorInfo | None
-    complete: bool
-    first_content_offset: int | None
-
-
-def aggregate(body: bytes) -> MessageStream:
+def aggregate(body: bytes) -> Reading:
     """Reads a complete or cut stream; never raises."""
     reader = _Reader()
     for event in parse(body):
@@ -86,7 +76,7 @@ class _Reader:
             {key: value for key, value in counts if value is not None or key not in self._usage}
         )
 
-    def result(self) -> MessageStream:
+    def result(self) -> Reading:
         value = self._value
         if value or self._blocks:
             content = [self._blocks[index].value() for index in sorted(self._blocks)]
@@ -94,7 +84,7 @@ class _Reader:
             if self._usage:
                 value["usage"] = self._usage
         is_complete = self._is_over or self.error is not None
-        return MessageStream(value, self.error, is_complete, self._first_content_offset)
+        return Reading(value, self.error, is_complete, self._first_content_offset)
 
 
 class _Block:

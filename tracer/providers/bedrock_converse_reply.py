@@ -3,14 +3,15 @@
 from typing import Any
 
 from tracer.core.messages import Message
-from tracer.core.records import ErrorInfo, Usage
+from tracer.core.records import Usage
 from tracer.providers.base import HttpReply, ModelReply
 from tracer.providers.bedrock_converse_blocks import read_content
-from tracer.providers.bedrock_converse_stream import ConverseStream, aggregate
+from tracer.providers.bedrock_converse_stream import aggregate
 from tracer.providers.bedrock_errors import is_stream, reply_error
 from tracer.providers.finish import FinishReasons
 from tracer.providers.jsontext import JsonObject, as_dict, load_object
-from tracer.providers.wire import count, header, is_answer, is_failure, reasons_of, text
+from tracer.providers.reading import model_reply, read_json, settled
+from tracer.providers.wire import count, header, is_answer, text
 
 FINISH = FinishReasons(
     {
@@ -29,24 +30,20 @@ FINISH = FinishReasons(
 
 def read_reply(reply: HttpReply) -> ModelReply:
     """What the model answered; see `Api.read_reply`. The id is the request's, told in a header."""
-    stream = aggregate(reply.body) if is_stream(reply) else _json_as_stream(reply)
-    error = stream.error
-    if error is None and is_failure(reply.status):
-        error = reply_error(reply)
-    is_complete = stream.complete and reply.failure is None
+    if is_stream(reply):
+        found = aggregate(reply.body)
+    else:
+        found = read_json(reply, lambda body: bool(_wire_message(body)), "message", reply_error)
+    stream = settled(found, reply, reply_error)
     value = stream.value
-    is_broken = not is_complete or error is not None
-    messages = [_message(value, is_broken=is_broken)] if _wire_message(value) else []
+    messages = [_message(value, is_broken=stream.is_broken)] if _wire_message(value) else []
     router = as_dict(as_dict(value.get("trace")).get("promptRouter"))
-    return ModelReply(
-        messages=messages,
-        usage=read_usage(value.get("usage")),
-        finish_reasons=reasons_of(messages),
-        model=text(router.get("invokedModelId")),
-        response_id=text(header(reply.headers, "x-amzn-requestid")),
-        error=error,
-        complete=is_complete,
-        first_content_offset=stream.first_content_offset,
+    return model_reply(
+        stream,
+        messages,
+        read_usage(value.get("usage")),
+        text(router.get("invokedModelId")),
+        text(header(reply.headers, "x-amzn-requestid")),
     )
 
 
@@ -75,14 +72,6 @@ def read_usage(wire: Any) -> Usage | None:
 
 def _wire_message(value: JsonObject) -> JsonObject:
     return as_dict(as_dict(value.get("output")).get("message"))
-
-
-def _json_as_stream(reply: HttpReply) -> ConverseStream:
-    value = load_object(reply.body)
-    error = reply_error(reply)
-    if error is None and not _wire_message(value or {}):
-        error = ErrorInfo("invalid_reply", "the reply has no message")
-    return ConverseStream(value or {}, error, value is not None or reply.failure is None, None)
 
 
 def _message(value: JsonObject, *, is_broken: bool) -> Message:

@@ -2,29 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from tracer.core.records import ErrorInfo
 from tracer.providers import eventstream
 from tracer.providers.bedrock_errors import broken_stream, frame_error, invalid_payload
 from tracer.providers.jsontext import JsonObject, as_dict, as_list, load_object, parse_arguments
+from tracer.providers.reading import Reading
 from tracer.providers.wire import without
 
 _PADDING = "p"  # hides the lengths of pieces
 
 
-@dataclass(frozen=True, slots=True)
-class ConverseStream:
-    """A stream's meaning. `value` has the shape of a JSON reply, `{}` when nothing was read."""
-
-    value: JsonObject
-    error: ErrorInfo | None
-    complete: bool
-    first_content_offset: int | None
-
-
-def aggregate(body: bytes) -> ConverseStream:
+def aggregate(body: bytes) -> Reading:
     """Reads a complete or cut stream; never raises."""
     reader = _Reader()
     found = eventstream.parse(body)
@@ -69,14 +59,14 @@ class _Reader:
         index = event.get("contentBlockIndex")
         return self._blocks.setdefault(index if isinstance(index, int) else 0, _Block())
 
-    def result(self, *, is_cut: bool) -> ConverseStream:
+    def result(self, *, is_cut: bool) -> Reading:
         value = self._value
         if value or self._blocks or self._role is not None:
             content = [block for key in sorted(self._blocks) for block in self._blocks[key].value()]
             message = {"role": self._role or "assistant", "content": content}
             value = {"output": {"message": message}, **value}
         is_complete = (self._is_over and not is_cut) or self.error is not None
-        return ConverseStream(value, self.error, is_complete, self._first_content_offset)
+        return Reading(value, self.error, is_complete, self._first_content_offset)
 
 
 class _Block:

@@ -3,14 +3,14 @@
 from typing import Any
 
 from tracer.core.messages import Message
-from tracer.core.records import ErrorInfo, Usage
+from tracer.core.records import Usage
 from tracer.providers.base import HttpReply, ModelReply
 from tracer.providers.cohere_chat_messages import message_parts
 from tracer.providers.cohere_chat_stream import CohereStream, aggregate
-from tracer.providers.errors import error_of_reply
 from tracer.providers.finish import FinishReasons
 from tracer.providers.jsontext import JsonObject, as_dict, load_object
-from tracer.providers.wire import count, is_answer, is_failure, is_stream, reasons_of, text
+from tracer.providers.reading import model_reply, read_json, settled
+from tracer.providers.wire import count, is_answer, is_stream, text
 
 FINISH = FinishReasons(
     {
@@ -27,24 +27,16 @@ FINISH = FinishReasons(
 
 def read_reply(reply: HttpReply) -> ModelReply:
     """What the model answered; see `Api.read_reply`. Replies don't name their model."""
-    stream = aggregate(reply.body) if is_stream(reply) else _json_as_stream(reply)
-    error = stream.error
-    if error is None and is_failure(reply.status):
-        error = error_of_reply(reply)
-    is_complete = stream.complete and reply.failure is None
+    found = aggregate(reply.body) if is_stream(reply) else read_json(reply, _is_answer, "message")
+    stream = settled(found, reply)
     value = stream.value
-    is_broken = not is_complete or error is not None
-    has_message = isinstance(value.get("message"), dict)
-    messages = [_message(value, is_broken=is_broken)] if has_message else []
-    return ModelReply(
-        messages=messages,
-        usage=read_usage(value.get("usage")),
-        finish_reasons=reasons_of(messages),
-        model=text(value.get("model")),
-        response_id=text(value.get("id")),
-        error=error,
-        complete=is_complete,
-        first_content_offset=stream.first_content_offset,
+    messages = [_message(value, is_broken=stream.is_broken)] if _is_answer(value) else []
+    return model_reply(
+        stream,
+        messages,
+        read_usage(value.get("usage")),
+        text(value.get("model")),
+        text(value.get("id")),
     )
 
 
@@ -59,7 +51,11 @@ def template_of(recorded: HttpReply | None) -> tuple[JsonObject, CohereStream | 
         stream = aggregate(recorded.body)
         return stream.value, stream
     value = load_object(recorded.body) or {}
-    return (value if isinstance(value.get("message"), dict) else {}), None
+    return (value if _is_answer(value) else {}), None
+
+
+def _is_answer(value: JsonObject) -> bool:
+    return isinstance(value.get("message"), dict)
 
 
 def read_usage(wire: Any) -> Usage | None:
@@ -80,14 +76,6 @@ def read_usage(wire: Any) -> Usage | None:
         reasoning_tokens=reasoning if reasoning is None or reasoning <= (produced or 0) else None,
     )
     return None if found == Usage() else found
-
-
-def _json_as_stream(reply: HttpReply) -> CohereStream:
-    value = load_object(reply.body)
-    error = error_of_reply(reply)
-    if error is None and not isinstance((value or {}).get("message"), dict):
-        error = ErrorInfo("invalid_reply", "the reply has no message")
-    return CohereStream(value or {}, error, value is not None or reply.failure is None, None)
 
 
 def _message(value: JsonObject, *, is_broken: bool) -> Message:

@@ -11,6 +11,7 @@ from typing import Any
 from tracer.core.records import ErrorInfo
 from tracer.providers.errors import error_of, invalid_json
 from tracer.providers.jsontext import JsonObject, as_dict, as_list, dumps, load_object
+from tracer.providers.reading import Reading
 from tracer.providers.sse import emit, parse
 from tracer.providers.wire import pieces, text, without
 
@@ -20,16 +21,9 @@ _SAID = ("text", "thinking")
 
 
 @dataclass(frozen=True, slots=True)
-class CohereStream:
-    """A stream's meaning. `value` has the shape of a JSON reply, `{}` when nothing was read.
+class CohereStream(Reading):
+    """A stream's meaning. `done`: `[DONE]` follows its last event, as not all hosts send it."""
 
-    `done`: the stream has `[DONE]` after its last event, which not all hosts send.
-    """
-
-    value: JsonObject
-    error: ErrorInfo | None
-    complete: bool
-    first_content_offset: int | None
     done: bool = False
 
 

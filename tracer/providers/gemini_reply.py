@@ -3,15 +3,15 @@
 from typing import Any
 
 from tracer.core.messages import Message
-from tracer.core.records import ErrorInfo, Usage
+from tracer.core.records import Usage
 from tracer.providers.base import HttpReply, ModelReply
-from tracer.providers.errors import error_of_reply
 from tracer.providers.finish import FinishReasons
 from tracer.providers.gemini_names import get, many
 from tracer.providers.gemini_parts import read_parts
-from tracer.providers.gemini_stream import ContentStream, aggregate, is_streamed
+from tracer.providers.gemini_stream import aggregate, is_streamed
 from tracer.providers.jsontext import JsonObject, as_dict, load_object
-from tracer.providers.wire import count, is_answer, is_failure, reasons_of, text
+from tracer.providers.reading import model_reply, read_json, settled
+from tracer.providers.wire import count, is_answer, text
 
 FINISH = FinishReasons(
     {
@@ -37,26 +37,19 @@ NUMBERS = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
 
 def read_reply(reply: HttpReply) -> ModelReply:
     """What the model answered; see `Api.read_reply`."""
-    stream = aggregate(reply) if is_streamed(reply) else _json_as_stream(reply)
-    error = stream.error
-    if error is None and is_failure(reply.status):
-        error = error_of_reply(reply)
-    is_complete = stream.complete and reply.failure is None
+    found = aggregate(reply) if is_streamed(reply) else read_json(reply, _is_known, "candidates")
+    stream = settled(found, reply)
     value = stream.value
-    is_broken = not is_complete or error is not None
     messages = [
-        _message(as_dict(candidate), is_broken=is_broken)
+        _message(as_dict(candidate), is_broken=stream.is_broken)
         for candidate in many(value.get("candidates"))
     ]
-    return ModelReply(
-        messages=messages or _blocked(value),
-        usage=read_usage(get(value, "usageMetadata")),
-        finish_reasons=reasons_of(messages or _blocked(value)),
-        model=text(get(value, "modelVersion")),
-        response_id=text(get(value, "responseId")),
-        error=error,
-        complete=is_complete,
-        first_content_offset=stream.first_content_offset,
+    return model_reply(
+        stream,
+        messages or _blocked(value),
+        read_usage(get(value, "usageMetadata")),
+        text(get(value, "modelVersion")),
+        text(get(value, "responseId")),
     )
 
 
@@ -98,15 +91,9 @@ def _is_reply(value: JsonObject) -> bool:
     return has_candidates or isinstance(get(value, "promptFeedback"), dict)
 
 
-def _json_as_stream(reply: HttpReply) -> ContentStream:
-    value = load_object(reply.body)
-    error = error_of_reply(reply)
+def _is_known(value: JsonObject) -> bool:
     # An answer that is all filtered away leaves its usage alone.
-    is_known = value is not None and (_is_reply(value) or get(value, "usageMetadata") is not None)
-    if error is None and not is_known:
-        error = ErrorInfo("invalid_reply", "the reply has no candidates")
-    is_complete = value is not None or reply.failure is None
-    return ContentStream(value or {}, error, is_complete, None)
+    return _is_reply(value) or get(value, "usageMetadata") is not None
 
 
 def _blocked(value: JsonObject) -> list[Message]:

@@ -4,7 +4,6 @@ Each chunk has the shape of a whole reply. Texts grow from chunk to chunk; two t
 chunk are two parts. An error may follow the chunks as bare JSON, without the framing of events.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from tracer.core.records import ErrorInfo
@@ -15,19 +14,10 @@ from tracer.providers.gemini_calls import OpenCall
 from tracer.providers.gemini_names import drop, get, many
 from tracer.providers.gemini_parts import SIGNATURE, is_text, signature_of
 from tracer.providers.jsontext import JsonObject, as_dict, load_object
+from tracer.providers.reading import Reading
 from tracer.providers.wire import text
 
 _META = ("thought", SIGNATURE, "videoMetadata", "partMetadata", "mediaResolution")
-
-
-@dataclass(frozen=True, slots=True)
-class ContentStream:
-    """A stream's meaning. `value` has the shape of a JSON reply, `{}` when nothing was read."""
-
-    value: JsonObject
-    error: ErrorInfo | None
-    complete: bool
-    first_content_offset: int | None
 
 
 def is_streamed(reply: HttpReply) -> bool:
@@ -35,7 +25,7 @@ def is_streamed(reply: HttpReply) -> bool:
     return ARRAY.fits(reply) or SSE.fits(reply)
 
 
-def aggregate(reply: HttpReply) -> ContentStream:
+def aggregate(reply: HttpReply) -> Reading:
     """Reads a complete or cut stream; never raises."""
     reader = _Reader()
     framing = ARRAY if ARRAY.fits(reply) else SSE
@@ -79,11 +69,11 @@ class _Reader:
             if has_content and self._first_content_offset is None:
                 self._first_content_offset = end
 
-    def result(self) -> ContentStream:
+    def result(self) -> Reading:
         candidates = [self._candidates[key].value() for key in sorted(self._candidates)]
         value = {"candidates": candidates, **self._value} if candidates else self._value
         is_complete = is_over(value) or self.error is not None
-        return ContentStream(value, self.error, is_complete, self._first_content_offset)
+        return Reading(value, self.error, is_complete, self._first_content_offset)
 
 
 class _Candidate:

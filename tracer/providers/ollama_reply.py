@@ -1,52 +1,38 @@
 """Ollama replies, one object or one a line, to what the model said."""
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any
 
 from tracer.core.messages import Message
 from tracer.core.records import ErrorInfo, Usage
 from tracer.providers.base import HttpReply, ModelReply
-from tracer.providers.errors import error_of, error_of_reply, invalid_json
+from tracer.providers.errors import error_of, invalid_json
 from tracer.providers.finish import FinishReasons
 from tracer.providers.framing import LINES
 from tracer.providers.jsontext import JsonObject, as_list, load_object
 from tracer.providers.ollama_messages import read_parts
 from tracer.providers.ollama_shape import SAID, Shape, words
-from tracer.providers.wire import count, is_answer, is_failure, reasons_of, text, without
+from tracer.providers.reading import Reading, model_reply, read_json, settled
+from tracer.providers.wire import count, is_answer, text, without
 
 FINISH = FinishReasons({"stop": "stop", "length": "length"}, calls_just_stop=True)
 
 
-@dataclass(frozen=True, slots=True)
-class LineStream:
-    """A stream's meaning. `value` has the shape of a JSON reply, `{}` when nothing was read."""
-
-    value: JsonObject
-    error: ErrorInfo | None
-    complete: bool
-    first_content_offset: int | None
-
-
 def read_reply(reply: HttpReply, shape: Shape) -> ModelReply:
     """What the model answered; see `Api.read_reply`."""
-    stream = aggregate(reply.body, shape) if LINES.fits(reply) else _whole(reply, shape)
-    error = stream.error
-    if error is None and is_failure(reply.status):
-        error = error_of_reply(reply)
-    is_complete = stream.complete and reply.failure is None
+    if LINES.fits(reply):
+        found = aggregate(reply.body, shape)
+    else:
+        found = read_json(reply, shape.holds, shape.holder or shape.text)
+    stream = settled(found, reply)
     value = stream.value
-    is_broken = not is_complete or error is not None
-    messages = [_message(value, shape, is_broken=is_broken)] if shape.holds(value) else []
-    return ModelReply(
-        messages=messages,
-        usage=read_usage(value),
-        finish_reasons=reasons_of(messages),
-        model=text(value.get("model")),
-        response_id=None,
-        error=error,
-        complete=is_complete,
-        first_content_offset=stream.first_content_offset,
+    messages = [_message(value, shape, is_broken=stream.is_broken)] if shape.holds(value) else []
+    return model_reply(
+        stream,
+        messages,
+        read_usage(value),
+        text(value.get("model")),
+        None,
     )
 
 
@@ -70,7 +56,7 @@ def read_usage(value: JsonObject) -> Usage | None:
     return None if found == Usage() else found
 
 
-def aggregate(body: bytes, shape: Shape) -> LineStream:
+def aggregate(body: bytes, shape: Shape) -> Reading:
     """Reads a complete or cut stream; never raises."""
     reader = _Reader(shape)
     for event in LINES.parse(body):
@@ -115,7 +101,7 @@ class _Reader:
         if has_content and self._first_content_offset is None:
             self._first_content_offset = end
 
-    def result(self) -> LineStream:
+    def result(self) -> Reading:
         value = self._value
         if self._said is not None:
             texts = {key: "".join(said) for key, said in self._texts.items()}
@@ -123,16 +109,7 @@ class _Reader:
             lists = {key: items for key, items in self._lists.items() if items}
             value = self._shape.put(value, {**self._said, **texts, **lists})
         is_complete = value.get("done") is True or self.error is not None
-        return LineStream(value, self.error, is_complete, self._first_content_offset)
-
-
-def _whole(reply: HttpReply, shape: Shape) -> LineStream:
-    value = load_object(reply.body)
-    error = error_of_reply(reply)
-    if error is None and not shape.holds(value or {}):
-        error = ErrorInfo("invalid_reply", f"the reply has no {shape.holder or shape.text}")
-    is_complete = value is not None or reply.failure is None
-    return LineStream(value or {}, error, is_complete, None)
+        return Reading(value, self.error, is_complete, self._first_content_offset)
 
 
 def _message(value: JsonObject, shape: Shape, *, is_broken: bool) -> Message:

@@ -3,14 +3,14 @@
 from typing import Any
 
 from tracer.core.messages import Message
-from tracer.core.records import ErrorInfo, Usage
+from tracer.core.records import Usage
 from tracer.providers.base import HttpReply, ModelReply
-from tracer.providers.errors import error_of_reply
 from tracer.providers.finish import FinishReasons
 from tracer.providers.jsontext import JsonObject, as_dict, as_list, load_object
 from tracer.providers.openai_chat_messages import message_parts
 from tracer.providers.openai_chat_stream import ChatStream, aggregate
-from tracer.providers.wire import count, is_answer, is_failure, is_stream, reasons_of, text
+from tracer.providers.reading import model_reply, read_json, settled
+from tracer.providers.wire import count, is_answer, is_stream, text
 
 FINISH = FinishReasons(
     {
@@ -28,25 +28,19 @@ FINISH = FinishReasons(
 
 def read_reply(reply: HttpReply) -> ModelReply:
     """What the model answered; see `Api.read_reply`."""
-    stream = aggregate(reply.body) if is_stream(reply) else _json_as_stream(reply)
-    error = stream.error
-    if error is None and is_failure(reply.status):
-        error = error_of_reply(reply)
-    is_complete = stream.complete and reply.failure is None
+    found = aggregate(reply.body) if is_stream(reply) else read_json(reply, _is_answer, "choices")
+    stream = settled(found, reply)
     value = stream.value
     messages = [
-        _message(as_dict(choice), is_broken=not is_complete or error is not None)
+        _message(as_dict(choice), is_broken=stream.is_broken)
         for choice in as_list(value.get("choices"))
     ]
-    return ModelReply(
-        messages=messages,
-        usage=read_usage(value),
-        finish_reasons=reasons_of(messages),
-        model=text(value.get("model")),
-        response_id=text(value.get("id")),
-        error=error,
-        complete=is_complete,
-        first_content_offset=stream.first_content_offset,
+    return model_reply(
+        stream,
+        messages,
+        read_usage(value),
+        text(value.get("model")),
+        text(value.get("id")),
     )
 
 
@@ -62,6 +56,10 @@ def template_of(recorded: HttpReply | None) -> tuple[JsonObject, ChatStream | No
         return stream.value, stream
     value = load_object(recorded.body) or {}
     return (value if as_list(value.get("choices")) else {}), None
+
+
+def _is_answer(value: JsonObject) -> bool:
+    return isinstance(value.get("choices"), list)
 
 
 def wire_usage(value: JsonObject) -> JsonObject:
@@ -95,14 +93,6 @@ def read_usage(value: JsonObject) -> Usage | None:
         ),
     )
     return None if found == Usage() else found
-
-
-def _json_as_stream(reply: HttpReply) -> ChatStream:
-    value = load_object(reply.body)
-    error = error_of_reply(reply)
-    if error is None and not isinstance((value or {}).get("choices"), list):
-        error = ErrorInfo("invalid_reply", "the reply has no choices")
-    return ChatStream(value or {}, error, value is not None or reply.failure is None, None)
 
 
 def _message(choice: dict[str, Any], *, is_broken: bool) -> Message:

@@ -11,6 +11,7 @@ from tracer.core.records import ErrorInfo
 from tracer.providers.errors import error_of, invalid_json
 from tracer.providers.jsontext import JsonObject, as_dict, as_list, load_object
 from tracer.providers.openai_chat_deltas import Call, Calls, Content, Items, index_of, lay_over
+from tracer.providers.reading import Reading
 from tracer.providers.sse import parse
 
 DONE = "[DONE]"
@@ -24,17 +25,13 @@ _CONTENT = (*_TEXTS, "content", "tool_calls", "function_call", "audio", "execute
 
 
 @dataclass(frozen=True, slots=True)
-class ChatStream:
-    """A stream's meaning. `value` has the shape of a JSON reply, `{}` when nothing was read.
+class ChatStream(Reading):
+    """A stream's meaning.
 
     `usage_beside_choices` is True where the usage came with a choice instead of a chunk of its
     own; `whole_calls` where each tool call came in one piece, False in fragments, None unknown.
     """
 
-    value: JsonObject
-    error: ErrorInfo | None
-    complete: bool
-    first_content_offset: int | None
     usage_beside_choices: bool = False
     whole_calls: bool | None = None
 

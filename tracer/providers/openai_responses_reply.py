@@ -6,8 +6,9 @@ from tracer.providers.base import HttpReply, ModelReply
 from tracer.providers.errors import error_of_reply
 from tracer.providers.jsontext import JsonObject, as_dict, as_list, load_object
 from tracer.providers.openai_responses_items import item_parts
-from tracer.providers.openai_responses_stream import ResponseStream, aggregate, error_in
-from tracer.providers.wire import count, is_answer, is_failure, is_stream, reasons_of, text, without
+from tracer.providers.openai_responses_stream import aggregate, error_in
+from tracer.providers.reading import Reading, model_reply, settled
+from tracer.providers.wire import count, is_answer, is_failure, is_stream, text, without
 
 _WHOLE = ("completed", "complete")
 _UNDER_WAY = ("queued", "in_progress")
@@ -16,24 +17,16 @@ _INCOMPLETE = {"max_output_tokens": "length", "max_tokens": "length"}
 
 def read_reply(reply: HttpReply) -> ModelReply:
     """What the model answered; see `Api.read_reply`."""
-    stream = aggregate(reply.body) if is_stream(reply) else _json_as_stream(reply)
-    error = stream.error
-    if error is None and is_failure(reply.status):
-        error = error_of_reply(reply)
-    is_complete = stream.complete and reply.failure is None
+    found = aggregate(reply.body) if is_stream(reply) else _read_json(reply)
+    stream = settled(found, reply)
     value = stream.value
-    parts = output_parts(value)
-    is_broken = not is_complete or error is not None
-    messages = [_message(value, parts, is_broken=is_broken)] if parts or error is None else []
-    return ModelReply(
-        messages=messages if "output" in value else [],
-        usage=read_usage(value),
-        finish_reasons=reasons_of(messages) if "output" in value else [],
-        model=text(value.get("model")),
-        response_id=text(value.get("id")),
-        error=error,
-        complete=is_complete,
-        first_content_offset=stream.first_content_offset,
+    messages: list[Message] = []
+    if "output" in value:
+        parts = output_parts(value)
+        if parts or stream.error is None:
+            messages.append(_message(value, parts, is_broken=stream.is_broken))
+    return model_reply(
+        stream, messages, read_usage(value), text(value.get("model")), text(value.get("id"))
     )
 
 
@@ -89,18 +82,15 @@ def read_usage(value: JsonObject) -> Usage | None:
     return None if found == Usage() else found
 
 
-def _json_as_stream(reply: HttpReply) -> ResponseStream:
+def _read_json(reply: HttpReply) -> Reading:
     value = load_object(reply.body)
     if value is None:
-        return ResponseStream({}, error_of_reply(reply), reply.failure is None, None)
+        return Reading({}, error_of_reply(reply), reply.failure is None)
     error = error_in(value) or (error_of_reply(reply) if is_failure(reply.status) else None)
     has_output = isinstance(value.get("output"), list)
     if error is None and not has_output:
         error = ErrorInfo("invalid_reply", "the reply has no output")
-    return ResponseStream(
-        value if has_output else without(value, "output"), error, complete=True,
-        first_content_offset=None,
-    )  # fmt: skip
+    return Reading(value if has_output else without(value, "output"), error, complete=True)
 
 
 def _message(value: JsonObject, parts: list[Part], *, is_broken: bool) -> Message:

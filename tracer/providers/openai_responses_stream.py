@@ -4,12 +4,12 @@ The last event repeats the whole response. Where it is missing (a cut stream) or
 out, the items are put together from the events before it. Unknown events are ignored.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 from tracer.core.records import ErrorInfo
 from tracer.providers.errors import error_of, invalid_json
 from tracer.providers.jsontext import JsonObject, as_dict, as_list, load_object
+from tracer.providers.reading import Reading
 from tracer.providers.sse import parse
 from tracer.providers.wire import text, without
 
@@ -45,17 +45,7 @@ _Place = tuple[str, int]  # a list in the item, and an index there
 _ITSELF = ("", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseStream:
-    """A stream's meaning. `value` has the shape of a JSON reply, `{}` when nothing was read."""
-
-    value: JsonObject
-    error: ErrorInfo | None
-    complete: bool
-    first_content_offset: int | None
-
-
-def aggregate(body: bytes) -> ResponseStream:
+def aggregate(body: bytes) -> Reading:
     """Reads a complete or cut stream; never raises."""
     reader = _Reader()
     for event in parse(body):
@@ -138,12 +128,12 @@ class _Reader:
             self._items[index] = _Item({"type": kind, **({"id": name} if name else {})})
         return self._items[index]
 
-    def result(self) -> ResponseStream:
+    def result(self) -> Reading:
         if self._items and not as_list(self._value.get("output")):
             self._value["output"] = [self._items[at].value() for at in sorted(self._items)]
         if self._value:
             self._value.setdefault("output", [])
-        return ResponseStream(
+        return Reading(
             value=self._value,
             error=self.error,
             complete=self._is_over or self.error is not None,

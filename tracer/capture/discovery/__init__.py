@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from types import FunctionType
 
-from tracer.capture.boundary import ActiveRun
+from tracer.capture.boundary import ActiveRun, Call
 from tracer.capture.discovery.search import described, function_named, functions_called
 from tracer.capture.discovery.trampoline import Unwatchable, is_watched, watch
 from tracer.capture.guard import report
@@ -36,7 +36,6 @@ def start(run: ActiveRun, entry: Mapping[str, JSON]) -> None:
     named = [str(name) for name in tools] if isinstance(tools, list) else []
     if entry.get("discover") or named:
         run.discovery = Discovery(named, discover=bool(entry.get("discover")))
-        run.read_tools = tools_of
 
 
 class Discovery:
@@ -50,6 +49,10 @@ class Discovery:
         self._known: set[str] = set()
         for module in {name.partition(":")[0] for name in self._named} - {"__main__"}:
             watch_imports((module,), lambda _: self.resolve())
+
+    def offered_by(self, call: Call) -> list[str]:
+        """The names of the tools that a model call offers."""
+        return tools_of(call) if self._discover else []
 
     def offered(self, names: Iterable[str]) -> list[str]:
         """Watch the functions of these names; warnings about those that can't be. Never raises."""
