@@ -6,13 +6,12 @@ So a substitute can't be said in messages: it is the recorded reply, or a whole 
 
 from typing import Any, cast
 
-from tracer.core.messages import Message
+from tracer.core.messages import Message, Part
 from tracer.core.records import ErrorInfo, Usage
 from tracer.providers.base import Api, FailureKind, HttpReply, HttpRequest, ModelReply, Stateless
 from tracer.providers.errors import error_of, error_of_reply
 from tracer.providers.failures import FailureForms
-from tracer.providers.jsontext import JsonObject, as_list, load_object
-from tracer.providers.openai_embeddings import vectors_part
+from tracer.providers.jsontext import JsonObject, as_list, dumps, load_object
 from tracer.providers.wire import (
     JSON_TYPE,
     is_answer,
@@ -22,7 +21,7 @@ from tracer.providers.wire import (
     text,
 )
 
-_NOTHING = b'{"embeddings":[]}'
+_FLOAT_BYTES = 4
 
 
 class Vectors(Stateless):
@@ -40,6 +39,10 @@ class Vectors(Stateless):
         """Token counts of a reply object, None when it tells none."""
         return None
 
+    def nothing(self, request: HttpRequest) -> JsonObject:
+        """The reply object without vectors."""
+        return {"embeddings": []}
+
     def read_reply(self, request: HttpRequest, reply: HttpReply) -> ModelReply:
         """See `Api.read_reply`."""
         value = load_object(reply.body) or {}
@@ -49,14 +52,14 @@ class Vectors(Stateless):
         if found is None:
             error = error_of_reply(reply) or ErrorInfo("invalid_reply", "the reply has no vectors")
         else:
-            part = vectors_part([{"embedding": vector} for vector in found])
+            part = vectors_part(found)
             messages = [{"role": "assistant", "parts": [part], "finish_reason": "stop"}]
         return ModelReply(
             messages=messages,
             usage=self.usage(value),
             finish_reasons=reasons_of(messages),
             model=text(value.get("model"), value.get("modelVersion")),
-            response_id=None,
+            response_id=text(value.get("id")),
             error=error,
             complete=reply.failure is None,
         )
@@ -69,7 +72,7 @@ class Vectors(Stateless):
         self, request: HttpRequest, recorded: HttpReply | None, said: Message
     ) -> HttpReply:
         """See `Api.build_reply`: the recorded vectors, none where none were recorded."""
-        body = _NOTHING
+        body = dumps(self.nothing(request)).encode()
         if is_answer(recorded) and self.read_reply(request, recorded).error is None:
             body = recorded.body
         return HttpReply(200, kept_headers(recorded, JSON_TYPE), body)
@@ -86,3 +89,21 @@ def all_of(values: Any, key: str) -> list[Any] | None:
     if not isinstance(values, list):
         return None
     return [value.get(key) if isinstance(value, dict) else None for value in as_list(values)]
+
+
+def vectors_part(vectors: list[Any]) -> Part:
+    """What there is to see of vectors: `dimensions` None where it can't be told or they differ."""
+    sizes = set(map(_dimensions, vectors))
+    size = sizes.pop() if len(sizes) == 1 else None
+    plural = "" if len(vectors) == 1 else "s"
+    shown = f"{len(vectors)} vector{plural}" + (f" of {size} dimensions" if size else "")
+    return {"type": "embeddings", "content": shown, "count": len(vectors), "dimensions": size}
+
+
+def _dimensions(vector: Any) -> int | None:
+    if isinstance(vector, list):
+        return len(vector)
+    if not isinstance(vector, str):
+        return None
+    # Base64 of 32-bit floats; the padding stands for bytes that aren't there.
+    return (len(vector) * 3 // 4 - vector[-2:].count("=")) // _FLOAT_BYTES
