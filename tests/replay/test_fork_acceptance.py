@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.processes import Desk
-from tracer.core.records import Step
-from tracer.demo.conversation import Answer, Call, Conversation
+from tests.support.weather import brain, record_forms, sources, with_its_ledger
 from tracer.demo.model_server import ModelServer
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
@@ -96,17 +95,6 @@ FORMS: list[Form] = [
 ]
 
 
-def brain(conversation: Conversation) -> Answer:
-    """Asks for two cities in turn, then says where it does not rain, from what it was told."""
-    told = [done.result for done in conversation.executed]
-    asked = {item["city"] for item in told}
-    for city in ("Bergen", "Oslo"):
-        if len(asked) < 2 and city not in asked:
-            return Answer("Let me look.", (Call("weather", {"city": city}),))
-    dry = [item["city"] for item in told if item["sky"] == "clear"]
-    return Answer(f"Go to {dry[0]}." if dry else "Stay at home.")
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[ModelServer]:
     with ModelServer(latency=False, brain=brain) as running:
@@ -116,31 +104,18 @@ def server() -> Iterator[ModelServer]:
 @pytest.fixture(scope="module")
 def desks(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> dict[Form, Desk]:
     """One recording of each form; re-executions only add runs of their own."""
-    made: dict[Form, Desk] = {}
-    for form in FORMS:
-        env = {
-            "OPENAI_BASE_URL": f"{server.url}/v1",
-            "ANTHROPIC_BASE_URL": server.url,
-            "OPENAI_API_KEY": "sk-desk-0123456789",
-            "ANTHROPIC_API_KEY": "sk-ant-desk-0123456789",
-            "TRACER_QUIET": "1",
-        }
-        desk = Desk(tmp_path_factory.mktemp("-".join(form)), env)
-        done = desk.record(desk.write("agent.py", AGENT, prelude=False), *form)
-        assert done.out.splitlines()[-1:] == ["Go to Oslo."], done.err
-        made[form] = desk
-    return made
+    env = {
+        "OPENAI_BASE_URL": f"{server.url}/v1",
+        "ANTHROPIC_BASE_URL": server.url,
+        "OPENAI_API_KEY": "sk-desk-0123456789",
+        "ANTHROPIC_API_KEY": "sk-ant-desk-0123456789",
+    }
+    return record_forms(FORMS, AGENT, env, tmp_path_factory)
 
 
 @pytest.fixture(params=FORMS, ids="-".join)
 def recorded(request: pytest.FixtureRequest, desks: dict[Form, Desk]) -> Desk:
-    desk = desks[request.param]
-    (desk.folder / "ledger").write_text("weather Bergen\nweather Oslo\n")
-    return desk
-
-
-def sources(steps: list[Step], *kinds: str) -> list[str]:
-    return [step.source for step in steps if step.kind in kinds]
+    return with_its_ledger(desks[request.param])
 
 
 def rows(desk: Desk, run_id: str) -> list[Any]:

@@ -12,7 +12,13 @@ import pytest
 
 from tests.support.processes import Desk
 from tests.support.servers import Exchange, OddServer
-from tracer.core.records import Step
+from tests.support.weather import (
+    conclusion,
+    next_city,
+    record_forms,
+    sources,
+    with_its_ledger,
+)
 from tracer.providers import recognise
 from tracer.providers.base import HttpRequest
 from tracer.reexecution.substitute import Substitute
@@ -204,21 +210,31 @@ def answer(exchange: Exchange) -> None:
     api = recognise(asked.method, asked.path, asked.body)
     assert api is not None, asked.path
     parts = [part for m in api.read_request(request).messages for part in m["parts"]]
-    told = json.dumps([p["response"] for p in parts if p["type"] == "tool_call_response"])
+    told = [_result(p["response"]) for p in parts if p["type"] == "tool_call_response"]
     said: dict[str, Any] = {"role": "assistant", "parts": []}
-    missing = [city for city in ("Bergen", "Oslo") if city not in told]
-    if missing and len([p for p in parts if p["type"] == "tool_call_response"]) < 2:
-        call = {"type": "tool_call", "name": "weather", "arguments": {"city": missing[0]}}
+    city = next_city(told)
+    if city is not None:
+        call = {"type": "tool_call", "name": "weather", "arguments": {"city": city}}
         said["parts"] = [{"type": "text", "content": "Let me look."}, call]
     else:
-        is_dry = "Oslo" in told and "clear" in told
-        text = "Go to Oslo." if is_dry else "Stay at home."
-        said["parts"] = [{"type": "text", "content": text}]
+        said["parts"] = [{"type": "text", "content": conclusion(told)}]
     reply = api.build_reply(request, None, said)
     exchange.begin(reply.status, dict(reply.headers))
     for start in range(0, len(reply.body), 97):  # edges inside frames and events
         exchange.chunk(reply.body[start : start + 97])
     exchange.finish()
+
+
+def _result(response: Any) -> Any:
+    """What the tool gave, out of the ways in which formats wrap it."""
+    while not isinstance(response, dict) or "city" not in response:
+        if isinstance(response, str):
+            response = json.loads(response)
+        elif isinstance(response, list):
+            response = response[0]
+        else:
+            response = next(iter(response.values()))
+    return response
 
 
 @pytest.fixture(scope="module")
@@ -230,26 +246,12 @@ def server() -> Iterator[OddServer]:
 @pytest.fixture(scope="module")
 def desks(server: OddServer, tmp_path_factory: pytest.TempPathFactory) -> dict[Form, Desk]:
     """One recording of each form; re-executions only add runs of their own."""
-    made: dict[Form, Desk] = {}
-    for form in FORMS:
-        desk = Desk(
-            tmp_path_factory.mktemp("-".join(form)), {"BASE": server.url, "TRACER_QUIET": "1"}
-        )
-        done = desk.record(desk.write("agent.py", AGENT, prelude=False), *form)
-        assert done.out.splitlines()[-1:] == ["Go to Oslo."], done.err
-        made[form] = desk
-    return made
+    return record_forms(FORMS, AGENT, {"BASE": server.url}, tmp_path_factory)
 
 
 @pytest.fixture(params=FORMS, ids="-".join)
 def recorded(request: pytest.FixtureRequest, desks: dict[Form, Desk]) -> Desk:
-    desk = desks[request.param]
-    (desk.folder / "ledger").write_text("weather Bergen\nweather Oslo\n")
-    return desk
-
-
-def sources(steps: list[Step], *kinds: str) -> list[str]:
-    return [step.source for step in steps if step.kind in kinds]
+    return with_its_ledger(desks[request.param])
 
 
 @pytest.mark.parametrize("form", FORMS, ids="-".join)

@@ -16,6 +16,13 @@ from tests.support.agents import Bench
 from tests.support.google_wire import Asking, Calls, google_server, signature
 from tests.support.processes import Desk, unpacked
 from tests.support.servers import OddServer
+from tests.support.weather import (
+    conclusion,
+    next_city,
+    record_forms,
+    sources,
+    with_its_ledger,
+)
 from tracer.core.records import Step
 from tracer.reexecution.session import ReplaySpec, plan
 from tracer.reexecution.substitute import Substitute
@@ -59,7 +66,7 @@ class Gemini:
         parts = [p for c in chunks for p in (c.candidates[0].content.parts or [])]
         for part in parts:
             if part.thought_signature:
-                with open(os.environ["SIGNATURES"], "a") as file:
+                with open(os.environ["LEDGER"].replace("ledger", "signatures"), "a") as file:
                     file.write(part.thought_signature.hex() + "\\n")
         self.history.append(self.types.Content(role="model", parts=parts))
         calls = [p.function_call for p in parts if p.function_call]
@@ -126,12 +133,10 @@ FORMS: list[Form] = [
 
 def brain(asking: Asking) -> tuple[str, Calls]:
     """Asks for two cities in turn, then says where it does not rain, from what it was told."""
-    known = {item["city"] for item in asking.results}
-    for city in ("Bergen", "Oslo"):
-        if len(known) < 2 and city not in known:
-            return "Let me look.", [("weather", {"city": city})]
-    dry = [item["city"] for item in asking.results if item["sky"] == "clear"]
-    return (f"Go to {dry[0]}." if dry else "Stay at home."), []
+    city = next_city(asking.results)
+    if city is None:
+        return conclusion(asking.results), []
+    return "Let me look.", [("weather", {"city": city})]
 
 
 @pytest.fixture(scope="module")
@@ -143,43 +148,25 @@ def server() -> Iterator[OddServer]:
 @pytest.fixture(scope="module")
 def desks(server: OddServer, tmp_path_factory: pytest.TempPathFactory) -> dict[Form, Desk]:
     """One recording of each form; re-executions only add runs of their own."""
-    made: dict[Form, Desk] = {}
-    for form in FORMS:
-        folder = tmp_path_factory.mktemp("-".join(form))
-        env = {
-            "GOOGLE_GEMINI_BASE_URL": server.url,
-            "GEMINI_API_KEY": KEY,
-            "GOOGLE_API_KEY": "",
-            "OLLAMA_HOST": server.url,
-            "OLLAMA_API_KEY": "",
-            "SIGNATURES": str(folder / "signatures"),
-            "TRACER_QUIET": "1",
-        }
-        desk = Desk(folder, env)
-        done = desk.record(desk.write("agent.py", AGENT, prelude=False), *form)
-        assert done.out.splitlines()[-1:] == ["Go to Oslo."], done.err
-        made[form] = desk
-    return made
+    env = {
+        "GOOGLE_GEMINI_BASE_URL": server.url,
+        "GEMINI_API_KEY": KEY,
+        "GOOGLE_API_KEY": "",
+        "OLLAMA_HOST": server.url,
+        "OLLAMA_API_KEY": "",
+    }
+    return record_forms(FORMS, AGENT, env, tmp_path_factory)
 
 
 @pytest.fixture(params=[form for form in FORMS if form[1] != "async"], ids="-".join)
 def forked(request: pytest.FixtureRequest, desks: dict[Form, Desk]) -> Desk:
     """Without the asynchronous client, which reads the same bytes."""
-    return _fresh(desks[request.param])
+    return with_its_ledger(desks[request.param])
 
 
 @pytest.fixture(params=FORMS, ids="-".join)
 def recorded(request: pytest.FixtureRequest, desks: dict[Form, Desk]) -> Desk:
-    return _fresh(desks[request.param])
-
-
-def _fresh(desk: Desk) -> Desk:
-    (desk.folder / "ledger").write_text("weather Bergen\nweather Oslo\n")
-    return desk
-
-
-def sources(steps: list[Step], *kinds: str) -> list[str]:
-    return [step.source for step in steps if step.kind in kinds]
+    return with_its_ledger(desks[request.param])
 
 
 def test_what_is_recorded(recorded: Desk, desks: dict[Form, Desk]) -> None:

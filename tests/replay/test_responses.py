@@ -12,7 +12,7 @@ import tracer
 from tests.support.agents import Bench, called, said
 from tests.support.processes import Desk
 from tests.support.responses_server import ResponsesServer
-from tracer.core.records import Step
+from tests.support.weather import record_forms, sources, with_its_ledger
 from tracer.errors import EXIT_CANNOT, UsageError
 from tracer.reexecution.session import ReplaySpec, plan, plan_with_entry
 from tracer.reexecution.substitute import Substitute
@@ -80,29 +80,13 @@ def server() -> Iterator[ResponsesServer]:
 @pytest.fixture(scope="module")
 def desks(server: ResponsesServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Desk]:
     """One recording of each form; re-executions only add runs of their own."""
-    made: dict[str, Desk] = {}
-    for form in FORMS:
-        env = {
-            "OPENAI_BASE_URL": f"{server.url}/v1",
-            "OPENAI_API_KEY": "sk-desk-0123456789",
-            "TRACER_QUIET": "1",
-        }
-        desk = Desk(tmp_path_factory.mktemp(form), env)
-        done = desk.record(desk.write("agent.py", AGENT, prelude=False), form)
-        assert done.out.splitlines()[-1:] == ["Go to Oslo."], done.err
-        made[form] = desk
-    return made
+    env = {"OPENAI_BASE_URL": f"{server.url}/v1", "OPENAI_API_KEY": "sk-desk-0123456789"}
+    return record_forms(FORMS, AGENT, env, tmp_path_factory)
 
 
 @pytest.fixture(params=FORMS)
 def recorded(request: pytest.FixtureRequest, desks: dict[str, Desk]) -> Desk:
-    desk = desks[request.param]
-    (desk.folder / "ledger").write_text("weather Bergen\nweather Oslo\n")
-    return desk
-
-
-def sources(steps: list[Step], *kinds: str) -> list[str]:
-    return [step.source for step in steps if step.kind in kinds]
+    return with_its_ledger(desks[request.param])
 
 
 def test_what_is_recorded(recorded: Desk) -> None:

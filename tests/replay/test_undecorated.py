@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.processes import Desk
-from tracer.demo.conversation import Answer, Call, Conversation
+from tests.support.weather import brain
 from tracer.demo.model_server import ModelServer
 from tracer.reexecution.substitute import Substitute
 
@@ -104,17 +104,6 @@ def weather(city):
 print(converse(lambda name, given: weather(**given)))
 """,
 }
-
-
-def brain(conversation: Conversation) -> Answer:
-    """Asks for two cities in turn, then says where it does not rain, from what it was told."""
-    told = [done.result for done in conversation.executed]
-    asked = {item["city"] for item in told}
-    for city in ("Bergen", "Oslo"):
-        if len(asked) < 2 and city not in asked:
-            return Answer("Let me look.", (Call("weather", {"city": city}),))
-    dry = [item["city"] for item in told if item["sky"] == "clear"]
-    return Answer(f"Go to {dry[0]}." if dry else "Stay at home.")
 
 
 @pytest.fixture(scope="module")
