@@ -36,7 +36,7 @@ demo: $(DEMO)
 	$(BIN)/tracer demo $(ARGS)
 
 test: $(INSTALLED)
-	@bash .ci/browser && $(BIN)/python -m pytest $(ARGS)
+	@bash .ci/test $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

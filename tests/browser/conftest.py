@@ -37,6 +37,7 @@ class Server:
     """A server process; `url` opens it, `base` is its address without the key."""
 
     def __init__(self, database: Path, port: int = 0) -> None:
+        self.windows: list[Watched] = []
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(database), str(port)],
             stdout=subprocess.PIPE,
@@ -59,7 +60,12 @@ def running_server(database: Path, port: int = 0) -> Iterator[Server]:
     server = Server(database, port)
     try:
         yield server
+        for watched in server.windows:
+            watched.check()
     finally:
+        # Before the server: pages that are still loading would miss it.
+        for watched in server.windows:
+            watched.close()
         server.stop()
 
 
@@ -70,6 +76,8 @@ class Watched:
         self.context = context
         self.server = server
         self.faults: list[str] = []
+        self.is_closed = False
+        server.windows.append(self)
         context.add_init_script(WATCH)
         context.on("request", self._on_request)
         context.on("page", self._watch)
@@ -100,8 +108,16 @@ class Watched:
         self.page.goto(self.server.base + path)
         return self.page
 
+    def close(self) -> None:
+        """Close the window; once."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.context.close()
+
     def check(self) -> None:
         """Fail for anything noted so far, in any page."""
+        if self.is_closed:
+            return
         for page in self.context.pages:
             found = page.evaluate("window.violations || []")
             self.faults += [f"policy: {violation}" for violation in found]
@@ -154,4 +170,4 @@ def window(browser: Browser, server: Server) -> Iterator[Open]:
             watched.check()
     finally:
         for watched in opened:
-            watched.context.close()
+            watched.close()

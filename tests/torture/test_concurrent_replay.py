@@ -6,6 +6,8 @@ Each scenario prints what it computed from the answers and their order. Switchin
 """
 
 import random
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -160,16 +162,27 @@ NAMES = [
 
 
 class Jitter:
-    """Answers "<words> #<number>" after a random pause; "sleep" takes for ever."""
+    """Answers "<words> #<number>" after a random pause; "sleep" takes for ever.
+
+    Pauses lie apart: what a thread does between its answer and its next step is no step, so two
+    that are told at once may go on in an order that nobody recorded.
+    """
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
+        self._pauses: list[float] = []
+        self._lock = threading.Lock()
+
+    def _pause(self) -> float:
+        with self._lock:
+            if not self._pauses:
+                self._pauses = [0.025 * n for n in range(8)]
+                self._random.shuffle(self._pauses)
+            return self._pauses.pop()
 
     def __call__(self, exchange: Exchange) -> None:
-        import time
-
         words = exchange.asked.json["messages"][-1]["content"]
-        time.sleep(1.0 if words == "sleep" else self._random.uniform(0, 0.06))
+        time.sleep(1.0 if words == "sleep" else self._pause())
         exchange.say(f"{words[-40:]} #{exchange.number}")
 
 
