@@ -1,7 +1,4 @@
-"""The frameworks of the matrix: what to install, which agent to run, what it must show.
-
-`light` ones coexist in one environment that `make test` builds too; the others have their own.
-"""
+"""The rows of the matrix: which agent of which framework, SDK or client, and what it must show."""
 
 from dataclasses import dataclass
 
@@ -18,113 +15,72 @@ _TOOLS: tuple[Wanted, ...] = (
 _SHELL: tuple[Wanted, ...] = tuple(("bash", {"command": command}, None) for command in COMMANDS)
 TOOL_CALL: Wanted = ("get_weather", {"city": "Oslo"}, "sunny in Oslo")
 COMMAND: Wanted = ("bash", {"command": "echo sunny in Oslo"}, None)
+LIGHT = "light"
 
 
 @dataclass(frozen=True)
 class Case:
     """One agent. `agents` are the names of its agent steps, in order.
 
-    `asks` says how its models ask for tools: by the API's tool calls, or in their text, where an
-    execution has no id and a tool call can't be substituted. `answers` tells whether a model's
-    text ends the run. `errors` is how a tool's exception shows: as the step's, or as its result.
+    `asks_in_text`: its models ask for tools in their text, not by the API's tool calls, so an
+    execution has no id and a tool call can't be substituted; `no_ids`: the API's calls have none.
+    `text_ends` tells whether a model's text ends the loop; `raises` whether a tool's exception
+    shows as the step's error, or in its result.
     """
 
     name: str
     script: str
-    packages: tuple[str, ...]
-    distributions: tuple[str, ...]
-    agents: tuple[str, ...]
-    environment: str
+    distributions: tuple[str, ...]  # the first one's version is the row's
+    agents: tuple[str, ...] = ()
+    environment: str = LIGHT  # one of `environments`
+    args: tuple[str, ...] = ()
+    folder: str = "agents"
     tools: tuple[Wanted, ...] = _TOOLS
     tool_call: Wanted = TOOL_CALL
+    model_call: str = "1"  # the one that is offered the tools; a fork substitutes it
     asks_in_text: bool = False
+    no_ids: bool = False
     text_ends: bool = True
     raises: bool = True
 
 
-LIGHT = "light"
-CASES = (
+FRAMEWORKS = (
+    Case("LangGraph", "langgraph_agent.py", ("langgraph", "langchain-core"), ("planner",)),
     Case(
-        "LangGraph",
-        "langgraph_agent.py",
-        ("langgraph", "langchain", "langchain-openai"),
-        ("langgraph", "langchain-core"),
-        ("planner",),
-        LIGHT,
+        "LangChain (parallel)",
+        "langchain_parallel_agent.py",
+        ("langchain-core", "langgraph", "langchain-openai"),
+        ("LangGraph", "planner"),
+        model_call="4",
     ),
-    Case(
-        "OpenAI Agents",
-        "openai_agents_agent.py",
-        ("openai-agents",),
-        ("openai-agents",),
-        ("planner", "booker"),
-        LIGHT,
-    ),
-    Case(
-        "pydantic-ai",
-        "pydantic_ai_agent.py",
-        ("pydantic-ai-slim[openai]",),
-        ("pydantic-ai-slim",),
-        ("planner",),
-        LIGHT,
-    ),
-    Case(
-        "smolagents",
-        "smolagents_agent.py",
-        ("smolagents[openai]",),
-        ("smolagents",),
-        ("planner",),
-        LIGHT,
-        text_ends=False,
-    ),
+    Case("OpenAI Agents", "openai_agents_agent.py", ("openai-agents",), ("planner", "booker")),
+    Case("pydantic-ai", "pydantic_ai_agent.py", ("pydantic-ai-slim",), ("planner",)),
+    Case("smolagents", "smolagents_agent.py", ("smolagents",), ("planner",), text_ends=False),
     Case(
         "smolagents (code)",
         "smolagents_code_agent.py",
-        ("smolagents[openai]",),
         ("smolagents",),
         ("planner",),
-        LIGHT,
         asks_in_text=True,
         text_ends=False,
     ),
-    Case("MCP", "mcp_agent.py", ("mcp", "openai"), ("mcp",), (), LIGHT, raises=False),
+    Case("MCP", "mcp_agent.py", ("mcp",), raises=False),
     Case(
         "LlamaIndex",
         "llama_index_agent.py",
-        ("llama-index-core", "llama-index-llms-openai-like"),
         ("llama-index-core",),
         ("AgentWorkflow",),
         "llamaindex",
     ),
     Case(
-        "Google ADK",
-        "google_adk_agent.py",
-        ("google-adk", "litellm", "mcp"),
-        ("google-adk", "litellm"),
-        ("planner", "booker"),
-        "adk",
+        "Google ADK", "google_adk_agent.py", ("google-adk", "litellm"), ("planner", "booker"), "adk"
     ),
-    Case(
-        "Strands",
-        "strands_agent.py",
-        ("strands-agents[openai]",),
-        ("strands-agents",),
-        ("planner",),
-        "strands",
-    ),
-    Case(
-        "AutoGen",
-        "autogen_agent.py",
-        ("autogen-agentchat", "autogen-ext[openai]"),
-        ("autogen-agentchat",),
-        ("planner",),
-        "autogen",
-    ),
-    Case("crewAI", "crewai_agent.py", ("crewai",), ("crewai",), ("planner",), "crewai"),
+    Case("Strands", "strands_agent.py", ("strands-agents",), ("planner",), "strands"),
+    Case("AutoGen", "autogen_agent.py", ("autogen-agentchat",), ("planner",), "autogen"),
+    Case("crewAI", "crewai_agent.py", ("crewai",), ("planner",), "crewai"),
     Case(
         "DSPy",
         "dspy_agent.py",
-        ("dspy",),
         ("dspy", "litellm"),
         ("ReAct",),
         "dspy",
@@ -134,7 +90,6 @@ CASES = (
     Case(
         "mini-swe-agent",
         "mini_swe_agent.py",
-        ("mini-swe-agent", "mcp"),  # LiteLLM asks for mcp and doesn't say so
         ("mini-swe-agent", "litellm"),
         ("DefaultAgent",),
         "mini",
@@ -144,9 +99,43 @@ CASES = (
         raises=False,
     ),
 )
-ENVIRONMENTS = {
-    environment: tuple(
-        dict.fromkeys(p for case in CASES if case.environment == environment for p in case.packages)
-    )
-    for environment in dict.fromkeys(case.environment for case in CASES)
-}
+
+
+def _sdk(name: str, script: str, *distributions: str, place: str = "sdks", **more: bool) -> Case:
+    return Case(name, script, distributions, (), place, folder="sdks", **more)
+
+
+def _client(name: str, place: str = "sdks") -> Case:
+    return Case(name, "client_agent.py", (name,), (), place, (name,), folder="sdks")
+
+
+SDKS = (
+    _sdk("openai", "openai_agent.py", "openai", "httpx"),
+    _sdk("anthropic", "anthropic_agent.py", "anthropic", "httpx"),
+    _sdk(
+        "google-genai",
+        "google_genai_agent.py",
+        *("google-genai", "httpx", "aiohttp"),
+        place="google",
+        no_ids=True,
+    ),
+    _sdk(
+        "google-genai (no aiohttp)",
+        "google_genai_httpx_agent.py",
+        *("google-genai", "httpx"),
+        place="google",
+        no_ids=True,
+    ),
+    _sdk("mistralai", "mistral_agent.py", "mistralai", "httpx"),
+    _sdk("cohere", "cohere_agent.py", "cohere", "httpx"),
+    _sdk("groq", "groq_agent.py", "groq", "httpx"),
+    _sdk("ollama", "ollama_agent.py", "ollama", "httpx", no_ids=True),
+    _sdk("boto3 (Bedrock)", "bedrock_agent.py", "boto3", "urllib3"),
+    _sdk("LiteLLM", "litellm_agent.py", "litellm", "openai", "aiohttp", place="litellm"),
+    _client("httpx"),
+    _client("httpx2", "httpx2"),
+    _client("urllib3"),
+    _client("requests"),
+    _client("aiohttp"),
+)
+CASES = (*FRAMEWORKS, *SDKS)

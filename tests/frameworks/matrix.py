@@ -1,104 +1,111 @@
 """The whole matrix: environments under `.matrix`, every agent, one result file.
 
-`make matrix` builds what is missing (pip, minutes for some) and runs; ARGS='langgraph adk' picks
-cases by the beginnings of their names. `results.json` says what was found with which versions, and
-`table` makes of it the table of README.
+`make matrix` builds what is missing (pip, minutes for some) and runs; ARGS='langgraph sdks' picks
+rows by the beginnings of their names or by their environment, `oldest` or `newest` among the words
+one of the ages; `rm` takes environments away when they have been played. `results.json` says what was found with which
+versions, and `table` makes of it the tables of README.
 """
 
 import json
-import subprocess
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.frameworks import harness
-from tests.frameworks.cases import CASES, ENVIRONMENTS, Case
+from tests.frameworks import environments, harness
+from tests.frameworks.bench import bench
+from tests.frameworks.cases import CASES, FRAMEWORKS, SDKS, Case
+from tests.frameworks.environments import AGES, Age, python_of
 
-ROOT = Path(__file__).parents[2]
-PLACE = ROOT / ".matrix"
 RESULTS = Path(__file__).parent / "results.json"
-_VERSIONS = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+_VERSIONS = (
+    "import sys; from importlib.metadata import distribution as d, PackageNotFoundError\n"
+    "for name in sys.argv[1:]:\n"
+    "  try: print(name, d(name).version)\n"
+    "  except PackageNotFoundError: pass"
+)
+# Column of the tables -> what must be true for its mark.
 _COLUMNS = {
-    "models": "model calls",
-    "tools": "tool executions",
-    "agents": "agents",
-    "replay": "replay",
-    "fork_text": "fork",
+    "model calls": ("same", "models", "usage", "messages"),
+    "tool executions": ("tools", "errors", "ids"),
+    "agents": ("agents", "parents"),
+    "replay": ("replay",),
+    "fork": ("fork_text", "fork_tool"),
 }
-
-
-def python_of(environment: str) -> Path:
-    """The interpreter of an environment; made first, where it is missing or out of date.
-
-    Raises CalledProcessError with pip's own words on standard error.
-    """
-    folder = PLACE / environment
-    wanted = "\n".join(ENVIRONMENTS[environment])
-    stamp = folder / "packages"
-    if not stamp.exists() or stamp.read_text() != wanted:
-        _run(sys.executable, "-m", "venv", "--clear", str(folder))
-        python = str(folder / "bin" / "python")
-        quiet = ("--quiet", "--disable-pip-version-check")
-        packages = ENVIRONMENTS[environment]
-        _run(python, "-m", "pip", "install", *quiet, *packages, "--editable", str(ROOT))
-        stamp.write_text(wanted)
-    return folder / "bin" / "python"
-
-
-def _run(*words: str) -> str:
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout
 
 
 def play(case: Case, python: Path) -> harness.Findings:
     """One case in an environment, with the versions it met there."""
     with (
         tempfile.TemporaryDirectory(prefix="tracer-matrix-") as folder,
-        harness.bench(python, case.script, Path(folder)) as made,
+        bench(python, case, Path(folder)) as made,
     ):
         found = harness.examine(made, case)
-    versions = _run(str(python), "-c", _VERSIONS, *case.distributions).split()
-    found.versions = dict(zip(case.distributions, versions, strict=True))
+    told = environments.run(str(python), "-c", _VERSIONS, *case.distributions, "httpx2")
+    found.versions = dict(line.split() for line in told.splitlines())
     return found
 
 
-def table(results: dict[str, Any]) -> str:
-    """The results as a Markdown table: a mark where all is well, else what is not."""
-    heads = ["framework", "version", *_COLUMNS.values()]
-    without_agents = {case.name for case in CASES if not case.agents}  # MCP has no such notion
-    rows = [heads, ["---"] * len(heads)]
-    for name, found in results.items():
-        version = next(iter(found["versions"].values()), "")
-        marks = {column: _cell(found[column]) for column in _COLUMNS}
-        if name in without_agents:
-            marks["agents"] = ""
-        rows.append([name, version, *marks.values()])
+def table(results: dict[str, Any], cases: tuple[Case, ...]) -> str:
+    """The results of some rows as a Markdown table: a mark where all is well with both ages."""
+    columns = [name for name in _COLUMNS if name != "agents" or any(case.agents for case in cases)]
+    rows = [["", "versions", *columns], ["---"] * (2 + len(columns))]
+    for case in cases:
+        found = results[case.name]
+        versions = [next(iter(found[age]["versions"].values()), "?") for age in AGES]
+        told = " – ".join(dict.fromkeys(versions))
+        marks = {name: _cell(found, _COLUMNS[name]) for name in columns}
+        if not case.agents and "agents" in marks:
+            marks["agents"] = ""  # the row has no such notion
+        rows.append([case.name, told, *marks.values()])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
 
 
-def _cell(found: bool | str) -> str:
-    return "✓" if found is True else "–"
+def _cell(found: dict[str, Any], keys: tuple[str, ...]) -> str:
+    return "✓" if all(found[age][key] is True for age in AGES for key in keys) else "–"
+
+
+def blocks(results: dict[str, Any]) -> dict[str, str]:
+    """The tables of README by the name of the comment around them."""
+    return {"matrix": table(results, FRAMEWORKS), "matrix sdks": table(results, SDKS)}
 
 
 def main(words: list[str]) -> int:
     """Run the cases named, all without a name, and write down what came out."""
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    ages = [age for age in AGES if age in words] or list(AGES)
+    names = tuple(word.lower() for word in words if word not in (*AGES, "rm"))
+    picked = [
+        case
+        for case in CASES
+        if not names or case.environment in names or case.name.lower().startswith(names)
+    ]
     failed = 0
-    for case in CASES:
-        if words and not case.name.lower().startswith(tuple(word.lower() for word in words)):
-            continue
-        found = play(case, python_of(case.environment)).as_json()
-        bad = {key: said for key, said in found.items() if key != "versions" and said is not True}
-        failed += bool(bad)
-        print(f"{case.name}: {bad or 'ok'}", flush=True)
-        results[case.name] = found
-    ordered = {case.name: results[case.name] for case in CASES if case.name in results}
-    RESULTS.write_text(json.dumps(ordered, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    for environment in dict.fromkeys(case.environment for case in picked):
+        for age in ages:
+            python = python_of(environment, age)
+            for case in picked:
+                if case.environment == environment:
+                    failed += _one(case, age, python, results)
+            if "rm" in words:
+                shutil.rmtree(python.parents[1])
     return 1 if failed else 0
 
 
-__all__ = ["main", "play", "python_of", "table"]
+def _one(case: Case, age: Age, python: Path, results: dict[str, Any]) -> bool:
+    found = play(case, python).as_json()
+    bad = {key: said for key, said in found.items() if key != "versions" and said is not True}
+    print(f"{case.name} ({age}): {bad or 'ok'}", flush=True)
+    results.setdefault(case.name, {})[age] = found
+    ordered = {
+        case.name: {age: results[case.name][age] for age in AGES if age in results[case.name]}
+        for case in CASES
+        if case.name in results
+    }
+    RESULTS.write_text(json.dumps(ordered, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return bool(bad)
+
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

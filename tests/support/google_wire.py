@@ -35,9 +35,9 @@ def google_server(say: Say) -> Iterator[OddServer]:
 
     def odd(exchange: Exchange) -> None:
         if exchange.asked.path.startswith("/api/"):
-            _ollama(exchange, say)
+            ollama(exchange, say)
         else:
-            _gemini(exchange, say)
+            gemini(exchange, say)
 
     with OddServer(odd) as server:
         yield server
@@ -49,7 +49,8 @@ def signature(asked: Asked) -> str:
     return base64.b64encode(b"\xfb\xef\xff" + digest).decode()
 
 
-def _gemini(exchange: Exchange, say: Say) -> None:
+def gemini(exchange: Exchange, say: Say) -> None:
+    """Answer a request for Gemini's generateContent, whole or as a stream."""
     asked = exchange.asked
     words, results = list[str](), list[dict[str, Any]]()
     for content in asked.json["contents"]:
@@ -93,7 +94,8 @@ def _in_two(part: dict[str, Any]) -> list[dict[str, Any]]:
     return [{**part, "text": part["text"][:half]}, {**part, "text": part["text"][half:]}]
 
 
-def _ollama(exchange: Exchange, say: Say) -> None:
+def ollama(exchange: Exchange, say: Say) -> None:
+    """Answer a request for Ollama's chat or generate, whole or as lines."""
     body = exchange.asked.json
     messages = body.get("messages") or [{"role": "user", "content": body.get("prompt")}]
     results = [json.loads(m["content"]) for m in messages if m["role"] == "tool"]
