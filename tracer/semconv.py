@@ -24,6 +24,12 @@ TOOL_ARGUMENTS = "gen_ai.tool.call.arguments"
 TOOL_RESULT = "gen_ai.tool.call.result"
 ERROR_TYPE = "error.type"
 
+# As others say what a span is: OpenInference, and OpenLLMetry.
+OPENINFERENCE_KIND = "openinference.span.kind"
+OPENINFERENCE_TOOL = "tool.name"
+OPENINFERENCE_AGENT = "agent.name"
+OPENLLMETRY_KIND = "llm.request.type"
+
 TRACER_RUN_ID = "tracer.run.id"
 TRACER_STEP_ID = "tracer.step.id"
 TRACER_STEP_NUMBER = "tracer.step.number"

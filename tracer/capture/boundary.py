@@ -211,7 +211,7 @@ class ActiveRun:
         self.status: RunStatus = "running"
         self.warnings: list[str] = []
         self.template: Any = None  # runtime.Template of a re-execution
-        self.spans: Any = None  # otel.Bridge, when someone listens
+        self.spans: Any = None  # otel.Bridge
         self.discovery: Any = None  # discovery.Discovery, unless switched off
         self.snapshots: Any = None  # conversation.Snapshots, from the first model function on
         self.is_program = False  # started by `tracer run`, not by a decorated call

@@ -2,7 +2,8 @@
 
 tracer's record does not depend on it. Spans are made only when somebody could receive them: the
 user's own tracer provider, or an OTLP endpoint given to `tracer.init`. Sampling, switches and
-exporters then apply to the spans, never to the record.
+exporters then apply to the spans, never to the record. Where a span of an instrumentation's is
+active that says what the step would say, the step joins that and makes none (`otel_joining`).
 """
 
 import json
@@ -16,6 +17,7 @@ from tracer.capture import config, redact
 from tracer.capture.boundary import End, OpenStep
 from tracer.capture.encoding import decode_chunks
 from tracer.capture.guard import report, swallow
+from tracer.capture.otel_joining import NAME, says_the_same
 from tracer.capture.readings import read_function_result
 from tracer.capture.values import plain
 from tracer.core.messages import Message
@@ -24,15 +26,15 @@ from tracer.providers import provider_name
 from tracer.providers.base import HttpReply
 
 _own_provider: Any = None
+_STEP = "tracer-step"  # in OpenTelemetry's context: the step whose span was attached last
 _CONTENT = ("span_only", "span_and_event", "true", "1")
 
 
-@swallow(None)
-def bridge() -> "Bridge | None":
-    """The span bridge for a run that starts now; None when nobody listens."""
+def _listener() -> Any:
+    """The tracer provider that spans go to; None when nobody listens."""
     endpoint = config.get().otlp
     if endpoint:
-        return Bridge(_provider_for(endpoint))
+        return _provider_for(endpoint)
     api = sys.modules.get("opentelemetry.trace")
     if api is None:  # not even imported, so nobody has set a provider
         return None
@@ -40,7 +42,7 @@ def bridge() -> "Bridge | None":
     # The default is a proxy or no-op that hands out spans nobody gets.
     if type(provider).__name__ in ("ProxyTracerProvider", "NoOpTracerProvider"):
         return None
-    return Bridge(provider)
+    return provider
 
 
 def _provider_for(endpoint: str) -> Any:
@@ -56,47 +58,74 @@ def _provider_for(endpoint: str) -> Any:
 
 
 class Bridge:
-    """Makes a span of each step of one run."""
+    """Makes a span of each step of one run, as soon as the program has a tracer provider."""
 
-    def __init__(self, provider: Any) -> None:
-        from opentelemetry import context, trace  # loaded: a provider exists
-
-        self._trace = trace
-        self._context = context
-        self._tracer = provider.get_tracer("tracer")
+    def __init__(self) -> None:
+        self._trace: Any = None
+        self._context: Any = None
+        self._tracer: Any = None
         self._spans: dict[str, Any] = {}
-        self._tokens: dict[str, Any] = {}
+        self._joined: set[str] = set()  # steps whose span is somebody else's
+        self._before: dict[str, Any] = {}
+
+    def _listens(self) -> bool:
+        """Programs set their provider when they are running already, so every step looks."""
+        if self._tracer is None:
+            provider = _listener()
+            if provider is None:
+                return False
+            from opentelemetry import context, trace  # loaded: a provider exists
+
+            self._trace, self._context = trace, context
+            self._tracer = provider.get_tracer(NAME)
+        return True
 
     @swallow(None)
     def started(self, step: OpenStep) -> None:
-        """Start the step's span, under its parent step's or the user's current span."""
+        """Start the step's span, or join the active one that says the same.
+
+        It stands in the innermost active span that began within its parent step, else in that
+        step's; the outermost in the user's current one.
+        """
+        if not self._listens():
+            return
         parent = self._spans.get(step.parent or "")
-        context = self._trace.set_span_in_context(parent) if parent is not None else None
-        call = step.call
+        is_inside = parent is None or self._context.get_value(_STEP) == step.parent
+        around = self._trace.get_current_span() if is_inside else parent
+        attributes = {
+            semconv.TRACER_RUN_ID: step.run.id,
+            semconv.TRACER_STEP_ID: step.id,
+            semconv.TRACER_STEP_NUMBER: step.n,
+            semconv.TRACER_STEP_KIND: step.call.kind,
+            semconv.TRACER_SOURCE: step.decision.source,
+        }
+        if is_inside and says_the_same(around, step.call):
+            around.set_attributes(attributes)
+            step.span = self._spans[step.id] = around
+            self._joined.add(step.id)
+            return
         operation, name = _operation(step)
         kind = self._trace.SpanKind
-        step.span = self._tracer.start_span(
+        step.span = self._spans[step.id] = self._tracer.start_span(
             redact.text(name),
-            context=context,
-            kind=kind.CLIENT if call.request is not None else kind.INTERNAL,
+            context=self._trace.set_span_in_context(around),
+            kind=kind.CLIENT if step.call.request is not None else kind.INTERNAL,
             start_time=step.started_ns,
             attributes={
-                semconv.TRACER_RUN_ID: step.run.id,
-                semconv.TRACER_STEP_ID: step.id,
-                semconv.TRACER_STEP_NUMBER: step.n,
-                semconv.TRACER_STEP_KIND: call.kind,
-                semconv.TRACER_SOURCE: step.decision.source,
+                **attributes,
                 **({semconv.OPERATION_NAME: operation} if operation else {}),
                 **_start_attributes(step),
             },
         )
-        self._spans[step.id] = step.span
 
     @swallow(None)
     def ended(self, step: OpenStep, end: End) -> None:
         """End the span with what the step came to."""
         span = step.span
         self._spans.pop(step.id, None)
+        if step.id in self._joined:
+            self._joined.discard(step.id)
+            return
         try:
             if span.is_recording():
                 _set_end(span, step, end, self._trace)
@@ -107,13 +136,16 @@ class Bridge:
     @swallow(None)
     def attach(self, step: OpenStep) -> None:
         """Make the span current, so that the user's own spans nest in it."""
-        self._tokens[step.id] = self._context.attach(self._trace.set_span_in_context(step.span))
+        # The context is kept, not a token: a generator may be closed in another context.
+        self._before[step.id] = self._context.get_current()
+        inside = self._trace.set_span_in_context(step.span)
+        self._context.attach(self._context.set_value(_STEP, step.id, inside))
 
     @swallow(None)
     def detach(self, step: OpenStep) -> None:
-        token = self._tokens.pop(step.id, None)
-        if token is not None:
-            self._context.detach(token)
+        before = self._before.pop(step.id, None)
+        if before is not None:
+            self._context.attach(before)
 
 
 def _operation(step: OpenStep) -> tuple[str | None, str]:

@@ -185,7 +185,7 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
             fork=template.fork if template is not None else None,
         )
     )
-    run.spans = otel.bridge()
+    run.spans = otel.Bridge()
     scope.run_started(run)
     return run
 
@@ -196,7 +196,7 @@ def join_run(run_id: str, database: Path, numbers: Numbers) -> ActiveRun:
     run = ActiveRun(run_id, "", recorder_for(database))
     run.numbers = numbers
     run.in_child = run.is_program = True
-    run.spans = otel.bridge()
+    run.spans = otel.Bridge()
     scope.run_started(run)
     return run
 

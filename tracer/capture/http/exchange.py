@@ -227,7 +227,10 @@ class Sending:
         # Plain values, not tokens: a coroutine may be closed in another context.
         self._above = _sending.get()
         _sending.set(self._exchange)
-        self._scope = scopes.set_current(self._exchange.step.scope)
+        step = self._exchange.step
+        self._scope = scopes.set_current(step.scope)
+        if step.span is not None:
+            step.run.spans.attach(step)
 
     def __exit__(
         self,
@@ -238,3 +241,6 @@ class Sending:
         self._exchange.sending = False
         _sending.set(self._above)
         scopes.set_current(self._scope)
+        step = self._exchange.step
+        if step.span is not None:
+            step.run.spans.detach(step)
