@@ -19,7 +19,7 @@ from tracer.store.reading import Store
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-TIMEOUT = 120
+TIMEOUT = 300
 
 
 @dataclass

@@ -38,6 +38,7 @@ class Case:
     tools: tuple[Wanted, ...] = _TOOLS
     tool_call: Wanted = TOOL_CALL
     model_call: str = "1"  # the one that is offered the tools; a fork substitutes it
+    free_calls: bool = False  # some models are asked outside any agent
     asks_in_text: bool = False
     no_ids: bool = False
     text_ends: bool = True
@@ -52,6 +53,7 @@ FRAMEWORKS = (
         ("langchain-core", "langgraph", "langchain-openai"),
         ("LangGraph", "planner"),
         model_call="4",
+        free_calls=True,
     ),
     Case("OpenAI Agents", "openai_agents_agent.py", ("openai-agents",), ("planner", "booker")),
     Case("pydantic-ai", "pydantic_ai_agent.py", ("pydantic-ai-slim",), ("planner",)),

@@ -138,6 +138,8 @@ def agents(seen: Recorded, found: list[Step], case: Case) -> Said:
         if step.kind not in ("tool", "model"):
             continue
         above = by_id.get(step.parent or "")
+        if above is None and case.free_calls and step.kind == "model":
+            continue
         if above is None or above.kind != "agent":
             return f"step {step.n} ({step.name}) is in no agent"
     for step in found:

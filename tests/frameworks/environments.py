@@ -33,6 +33,10 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     ),
     "google": ("google-genai", "aiohttp"),
     "httpx2": ("httpx2",),
+    "spans": (
+        *("openai", "pydantic-ai-slim[openai]", "openinference-instrumentation-openai"),
+        "opentelemetry-instrumentation-genai-openai",
+    ),
 }
 # In old environments, what else must be of that time, because those versions break on today's.
 _OF_THAT_TIME: dict[str, tuple[str, ...]] = {
@@ -78,11 +82,25 @@ def python_of(environment: str, age: Age = "newest") -> Path:
     if not stamp.exists() or stamp.read_text() != wanted:
         run(sys.executable, "-m", "venv", "--clear", str(folder))
         python = str(folder / "bin" / "python")
-        install = (python, "-m", "pip", "install", "-qq", "--disable-pip-version-check")
+        install = (python, "-m", "pip", "install", "-qq", "--no-compile")
         run(*install, "--upgrade", "pip")  # the one of venv takes minutes to choose versions
         run(*install, *packages(environment, age), "--editable", str(ROOT))
         stamp.write_text(wanted)
     return folder / "bin" / "python"
+
+
+_VERSIONS = (
+    "import sys; from importlib.metadata import distribution as d, PackageNotFoundError\n"
+    "for name in sys.argv[1:]:\n"
+    "  try: print(name, d(name).version)\n"
+    "  except PackageNotFoundError: pass"
+)
+
+
+def versions(python: Path, *distributions: str) -> dict[str, str]:
+    """Of those that an environment has."""
+    told = run(str(python), "-c", _VERSIONS, *distributions)
+    return dict(line.split() for line in told.splitlines())
 
 
 def run(*words: str) -> str:

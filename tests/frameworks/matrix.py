@@ -2,7 +2,8 @@
 
 `make matrix` builds what is missing (pip, minutes for some) and runs; ARGS='langgraph sdks' picks
 rows by the beginnings of their names or by their environment, `oldest` or `newest` among the words
-one of the ages; `rm` takes environments away when they have been played. `results.json` says what was found with which
+one of the ages; `rm` takes environments away when they have been played;
+`spans` plays the programs that send spans of their own. `results.json` says what was found with which
 versions, and `table` makes of it the tables of README.
 """
 
@@ -13,18 +14,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.frameworks import environments, harness
+from tests.frameworks import environments, harness, spans
 from tests.frameworks.bench import bench
 from tests.frameworks.cases import CASES, FRAMEWORKS, SDKS, Case
 from tests.frameworks.environments import AGES, Age, python_of
 
+SPANS = Path(__file__).parent / "spans.json"
 RESULTS = Path(__file__).parent / "results.json"
-_VERSIONS = (
-    "import sys; from importlib.metadata import distribution as d, PackageNotFoundError\n"
-    "for name in sys.argv[1:]:\n"
-    "  try: print(name, d(name).version)\n"
-    "  except PackageNotFoundError: pass"
-)
 # Column of the tables -> what must be true for its mark.
 _COLUMNS = {
     "model calls": ("same", "models", "usage", "messages"),
@@ -42,8 +38,7 @@ def play(case: Case, python: Path) -> harness.Findings:
         bench(python, case, Path(folder)) as made,
     ):
         found = harness.examine(made, case)
-    told = environments.run(str(python), "-c", _VERSIONS, *case.distributions, "httpx2")
-    found.versions = dict(line.split() for line in told.splitlines())
+    found.versions = environments.versions(python, *case.distributions, "httpx2")
     return found
 
 
@@ -73,6 +68,8 @@ def blocks(results: dict[str, Any]) -> dict[str, str]:
 
 def main(words: list[str]) -> int:
     """Run the cases named, all without a name, and write down what came out."""
+    if words == ["spans"]:
+        return _spans()
     results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     ages = [age for age in AGES if age in words] or list(AGES)
     names = tuple(word.lower() for word in words if word not in (*AGES, "rm"))
@@ -91,6 +88,19 @@ def main(words: list[str]) -> int:
             if "rm" in words:
                 shutil.rmtree(python.parents[1])
     return 1 if failed else 0
+
+
+def _spans() -> int:
+    found = {row.name: spans.play(row) for row in spans.ROWS}
+    SPANS.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    bad = {
+        f"{name}: {key}": said
+        for name, row in found.items()
+        for key, said in row.items()
+        if key != "versions" and said is not True
+    }
+    print(bad or "spans ok", flush=True)
+    return 1 if bad else 0
 
 
 def _one(case: Case, age: Age, python: Path, results: dict[str, Any]) -> bool:

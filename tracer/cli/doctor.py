@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from tracer.cli.doctor_checks import Report, examine, formats, installed
+from tracer.cli.doctor_checks import Package, Report, examine, formats, installed
 from tracer.cli.options import database, db_option, json_option
 from tracer.cli.output import BOLD, FAINT, GREEN, YELLOW, Cell, line, table, write_json
 from tracer.cli.text import count, size
@@ -42,11 +42,11 @@ def _show(report: Report) -> None:
     table(
         [
             [
-                Cell("  ✓" if package.captured else "  –", GREEN if package.captured else YELLOW),
+                _mark(package),
                 Cell(package.name),
                 Cell(package.version, FAINT),
                 Cell(package.sort, FAINT),
-                Cell(package.why),
+                Cell(_said(package)),
             ]
             for package in report.packages
         ]
@@ -54,3 +54,15 @@ def _show(report: Report) -> None:
     line("problems" if report.problems else "no problems", BOLD)
     for problem in report.problems:
         line(f"  {problem}", YELLOW)
+
+
+def _said(package: Package) -> str:
+    if package.oldest is not None:
+        return f"older than {package.oldest}, the oldest tried; {package.why}"
+    return package.why
+
+
+def _mark(package: Package) -> Cell:
+    if not (package.captured and package.replayable):
+        return Cell("  –", YELLOW)
+    return Cell("  ?", YELLOW) if package.oldest is not None else Cell("  ✓", GREEN)

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, entry_points, version
@@ -10,6 +11,7 @@ from typing import Literal
 
 from tracer.capture import config
 from tracer.cli import doctor_seams
+from tracer.cli.support import OLDEST
 from tracer.cli.ui import GROUP
 from tracer.core.records import JSON
 from tracer.errors import StoreError
@@ -23,10 +25,10 @@ _BELOW = "what it asks through openai or anthropic is recorded"
 _EVERY = "every request of every client, replayed in its own classes"
 _URLLIB3 = "every request, through urllib3"
 _NOTED = "not recorded: a run that uses it says so, and is not replayed past it"
+_GRPC = "speaks gRPC, which is not recorded: a run that uses it says so; choose its REST transport"
+_INSIDE = "a model in this process, which sends no request: decorate its caller with @tracer.model"
 
 _STANDARD = "every request, also of urllib.request"
-OLDEST = {"urllib3": (1, 26), "aiohttp": (3, 9), "httpx": (0, 27)}
-
 # Distribution -> sort, captured, why. Tests hold it against what capture really patches.
 KNOWN: dict[str, tuple[Sort, bool, str]] = {
     "httpx": ("client", True, _EVERY),
@@ -52,7 +54,17 @@ KNOWN: dict[str, tuple[Sort, bool, str]] = {
     "ollama": ("sdk", True, "chat, generate and embed as model calls"),
     "together": ("sdk", True, "chat completions as model calls"),
     "boto3": ("sdk", True, "Bedrock's converse and invoke as model calls, others as plain HTTP"),
-    "litellm": ("framework", True, _BELOW),
+    "huggingface-hub": ("sdk", True, "chat completions as model calls, others as plain HTTP"),
+    "google-cloud-aiplatform": ("sdk", False, _GRPC),
+    "google-generativeai": ("sdk", False, _GRPC),
+    "xai-sdk": ("sdk", False, _NOTED),
+    "llama-cpp-python": ("sdk", False, _INSIDE),
+    "mlx-lm": ("sdk", False, _INSIDE),
+    "transformers": ("sdk", False, _INSIDE),
+    "vllm": ("sdk", False, _INSIDE),
+    "litellm": ("framework", True, "what it asks is recorded, as its client's"),
+    "langchain-anthropic": ("framework", True, _BELOW),
+    "langchain-openai": ("framework", True, _BELOW),
 }
 
 
@@ -64,7 +76,19 @@ class Package:
     version: str
     sort: Sort
     captured: bool
-    why: str
+    why: str  # what of it is recorded, or why nothing is
+
+    @property
+    def replayable(self) -> bool:
+        """Whether a recording answers it: what is captured is; `why` names what of it is not."""
+        return self.captured
+
+    @property
+    def oldest(self) -> str | None:
+        """The oldest version tracer is tried with, where this one is older."""
+        oldest = OLDEST.get(self.name)
+        is_older = oldest is not None and _numbers(self.version) < _numbers(oldest)
+        return oldest if is_older else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +120,8 @@ class Report:
                     "version": package.version,
                     "kind": package.sort,
                     "captured": package.captured,
+                    "replayable": package.replayable,
+                    "older_than_tried": package.oldest,
                     "why": package.why,
                 }
                 for package in self.packages
@@ -123,17 +149,17 @@ def examine(database: Path) -> Report:
 
 
 def _too_old(packages: list[Package]) -> list[str]:
-    """Clients older than those that capture is tried with."""
     return [
-        f"{package.name} {package.version} is older than what tracer is tested with: "
-        f"{'.'.join(map(str, oldest))} or newer is"
+        f"{package.name} {package.version} is older than any that tracer is tried with: what it "
+        f"does may go unrecorded; {package.oldest} or newer is tried"
         for package in packages
-        if (oldest := OLDEST.get(package.name)) and _numbers(package.version) < oldest
+        if package.oldest is not None
     ]
 
 
 def _numbers(version_text: str) -> tuple[int, ...]:
-    return tuple(int(word) for word in version_text.split(".")[:2] if word.isdigit())
+    found = re.match(r"\d+(\.\d+)*", version_text)
+    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def installed(name: str) -> str | None:

@@ -21,6 +21,8 @@ def watched(name: str) -> tuple[bool, str]:
     if changed:
         return False, "changed: " + "; ".join(dict.fromkeys(changed))
     what = " and ".join(dict.fromkeys(seam.what for seam in seams))
+    if name == "mcp":
+        return True, "calls of tools as steps; a server over stdio stops a replay, with the reason"
     return True, f"{what} as steps; what its models are asked, as their client is recorded"
 
 
