@@ -15,7 +15,7 @@ help:
 	@echo "make types   mypy --strict, tests too"
 	@echo "make check   lint, types and test: what CI runs"
 	@echo "make bench   the figures of README"
-	@echo "make matrix  every framework's agent in an environment of its own (ARGS='langgraph adk' picks)"
+	@echo "make matrix  every framework's and SDK's agent, old and new (ARGS='sdks adk oldest' picks; ARGS=spans)"
 	@echo "make samples record the sample traces again"
 	@echo "make gold    accept the present output as the gold files of tests/gold"
 

@@ -1,4 +1,4 @@
-"""Programs whose own instrumentation makes spans: joined where they say the same, else nested in."""
+"""Programs whose instrumentation makes spans: joined where they say the same, else nested in."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What doctor says of packages: every one that the matrix plays, old ones, and those not captured."""
+"""What doctor says of packages: those the matrix plays, old ones, and those not captured."""
 
 import json
 from pathlib import Path

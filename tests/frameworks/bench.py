@@ -1,4 +1,4 @@
-"""A folder, the evening's server and a Python that has a framework or an SDK: programs run there."""
+"""A folder, the evening's server and a Python of some environment: programs run there."""
 
 import os
 import subprocess

@@ -103,8 +103,10 @@ FRAMEWORKS = (
 )
 
 
-def _sdk(name: str, script: str, *distributions: str, place: str = "sdks", **more: bool) -> Case:
-    return Case(name, script, distributions, (), place, folder="sdks", **more)
+def _sdk(
+    name: str, script: str, *distributions: str, place: str = "sdks", no_ids: bool = False
+) -> Case:
+    return Case(name, script, distributions, (), place, folder="sdks", no_ids=no_ids)
 
 
 def _client(name: str, place: str = "sdks") -> Case:

@@ -144,7 +144,8 @@ def agents(seen: Recorded, found: list[Step], case: Case) -> Said:
             return f"step {step.n} ({step.name}) is in no agent"
     for step in found:
         above = by_id[step.parent or ""]
-        wanted = case.agents[0] if step.name.endswith("get_weather") else case.agents[-1]
+        is_first = step.name.endswith("get_weather") and not case.free_calls
+        wanted = case.agents[0] if is_first else case.agents[-1]
         if above.name != wanted:
             return f"{step.name} is in {above.name}, not in {wanted}"
     return True

@@ -105,7 +105,9 @@ def _anthropic(exchange: Exchange, log: Log) -> None:
     exchange.say(said.text, *said.calls)
 
 
-def _google(speak: Callable[..., None], usage: tuple[int, int], exchange: Exchange, log: Log) -> None:
+def _google(
+    speak: Callable[..., None], usage: tuple[int, int], exchange: Exchange, log: Log
+) -> None:
     log(Sent(200, *usage))
     tools = _offered(exchange.asked.json.get("tools") or [])
 

@@ -2,9 +2,9 @@
 
 `make matrix` builds what is missing (pip, minutes for some) and runs; ARGS='langgraph sdks' picks
 rows by the beginnings of their names or by their environment, `oldest` or `newest` among the words
-one of the ages; `rm` takes environments away when they have been played;
-`spans` plays the programs that send spans of their own. `results.json` says what was found with which
-versions, and `table` makes of it the tables of README.
+one of the ages; `rm` takes environments away when they have been played. `spans` plays the programs
+that send spans of their own. `results.json` and `spans.json` say what was found with which
+versions; the tables of README are made of the former.
 """
 
 import json
@@ -70,7 +70,6 @@ def main(words: list[str]) -> int:
     """Run the cases named, all without a name, and write down what came out."""
     if words == ["spans"]:
         return _spans()
-    results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     ages = [age for age in AGES if age in words] or list(AGES)
     names = tuple(word.lower() for word in words if word not in (*AGES, "rm"))
     picked = [
@@ -84,7 +83,7 @@ def main(words: list[str]) -> int:
             python = python_of(environment, age)
             for case in picked:
                 if case.environment == environment:
-                    failed += _one(case, age, python, results)
+                    failed += _one(case, age, python)
             if "rm" in words:
                 shutil.rmtree(python.parents[1])
     return 1 if failed else 0
@@ -103,10 +102,12 @@ def _spans() -> int:
     return 1 if bad else 0
 
 
-def _one(case: Case, age: Age, python: Path, results: dict[str, Any]) -> bool:
+def _one(case: Case, age: Age, python: Path) -> bool:
     found = play(case, python).as_json()
     bad = {key: said for key, said in found.items() if key != "versions" and said is not True}
     print(f"{case.name} ({age}): {bad or 'ok'}", flush=True)
+    # Read anew for each row: two environments may be played at once.
+    results = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     results.setdefault(case.name, {})[age] = found
     ordered = {
         case.name: {age: results[case.name][age] for age in AGES if age in results[case.name]}

@@ -1,4 +1,4 @@
-"""Agents whose program sends spans by an instrumentation of its own: nothing doubled, all joined."""
+"""Agents whose program sends spans by another instrumentation: nothing doubled, all joined."""
 
 import json
 import tempfile

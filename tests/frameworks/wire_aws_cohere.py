@@ -37,9 +37,7 @@ def converse(asked: bytes, said: Answer) -> dict[str, Any]:
     content: list[dict[str, Any]] = [{"text": said.text}] if said.text else []
     for at, call in enumerate(said.calls):
         name = identifier("tooluse_", digest, at)
-        content.append(
-            {"toolUse": {"toolUseId": name, "name": call.name, "input": call.arguments}}
-        )
+        content.append({"toolUse": {"toolUseId": name, "name": call.name, "input": call.arguments}})
     given, spent = tokens(asked.decode()), answer_tokens(said)
     return {
         "output": {"message": {"role": "assistant", "content": content}},

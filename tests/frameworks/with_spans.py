@@ -1,4 +1,4 @@
-"""Runs an agent as somebody does who sends spans: the program `with_spans.py INSTRUMENTATION AGENT`.
+"""Runs an agent as somebody does who sends spans: `with_spans.py INSTRUMENTATION AGENT`.
 
 The spans go to the file that SPANS names, one JSON object a line.
 """

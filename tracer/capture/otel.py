@@ -91,7 +91,7 @@ class Bridge:
             return
         parent = self._spans.get(step.parent or "")
         is_inside = parent is None or self._context.get_value(_STEP) == step.parent
-        around = self._trace.get_current_span() if is_inside else parent
+        around: Any = self._trace.get_current_span() if is_inside else parent
         attributes = {
             semconv.TRACER_RUN_ID: step.run.id,
             semconv.TRACER_STEP_ID: step.id,

@@ -28,10 +28,10 @@ OLDEST = {
     "smolagents": "1.22.0",
     "mcp": "1.21.0",
     "llama-index-core": "0.14.0",
-    "google-adk": "1.18.0",
+    "google-adk": "1.39.1",
     "strands-agents": "1.16.0",
     "autogen-agentchat": "0.7.1",
-    "crewai": "1.4.0",
+    "crewai": "1.14.7",
     "dspy": "3.0.4",
     "mini-swe-agent": "2.0.0",
 }

@@ -44,7 +44,9 @@ def chain(words):
     return ChatPromptTemplate.from_template("Say: {town} " + words) | model
 
 
-branches = RunnableParallel(sights=chain("has sights"), food=chain("has food"), **{"in": chain("x")})
+branches = RunnableParallel(
+    sights=chain("has sights"), food=chain("has food"), **{"in": chain("x")}
+)
 
 
 class State(TypedDict):

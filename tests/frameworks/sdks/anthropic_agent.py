@@ -1,4 +1,4 @@
-"""The anthropic SDK: loop with tools, whole and streamed answers, a retry of its own, three at once."""
+"""The anthropic SDK: tools, whole and streamed answers, a retry of its own, three at once."""
 
 import asyncio
 import json

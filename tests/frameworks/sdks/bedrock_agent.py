@@ -58,7 +58,9 @@ def whole(client, words):
 
 def streamed(client, words):
     events = client.converse_stream(**asked(words))["stream"]
-    deltas = [event["contentBlockDelta"]["delta"] for event in events if "contentBlockDelta" in event]
+    deltas = [
+        event["contentBlockDelta"]["delta"] for event in events if "contentBlockDelta" in event
+    ]
     return "".join(delta["text"] for delta in deltas)
 
 

@@ -133,7 +133,7 @@ def main(name):
     client = KINDS.get(name, Aiohttp)(import_module(name))
 
     def ask(messages):
-        status, value = client.post(body(messages, tools=openai_tools()))
+        _, value = client.post(body(messages, tools=openai_tools()))
         return value["choices"][0]["message"]
 
     print(openai_loop(ask))

@@ -1,4 +1,4 @@
-"""The tools of every SDK's agent, and the questions it asks besides: plain functions, undecorated."""
+"""The tools of every SDK's agent, plain functions, and the questions it asks besides."""
 
 import json
 import os

@@ -1,10 +1,8 @@
 """google-genai where aiohttp is not installed: its async client is httpx then."""
 
 import sys
-
-sys.modules["aiohttp"] = None
-
-from google_genai_agent import main
+from importlib import import_module
 
 if __name__ == "__main__":
-    main()
+    sys.modules["aiohttp"] = None
+    import_module("google_genai_agent").main()

@@ -43,7 +43,11 @@ async def at_once():
         return "".join([text_of(chunk) async for chunk in chunks])
 
     return await asyncio.gather(
-        whole(first), streamed(second), whole(third), whole(first, **CLAUDE), streamed(second, **CLAUDE)
+        whole(first),
+        streamed(second),
+        whole(third),
+        whole(first, **CLAUDE),
+        streamed(second, **CLAUDE),
     )
 
 

@@ -1,4 +1,4 @@
-"""The openai SDK: loop with tools, whole and streamed answers, a retry of its own, three at once."""
+"""The openai SDK: tools, whole and streamed answers, a retry of its own, three at once."""
 
 import asyncio
 

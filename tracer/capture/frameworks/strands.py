@@ -36,11 +36,18 @@ def _describer(tool: Any, function: Callable[..., Any]) -> Callable[..., Tool]:
         if own:
             made.effect, made.outcome = "local", shown
         elif len(given) < len(kwargs):  # it was given the agent or a context
-            data = getattr(getattr(around.get("agent"), "state", None), "_data", None)
+            data = _dictionary(getattr(around.get("agent"), "state", None))
             made.state = State(state=data, invocation_state=around)
         return made
 
     return describe
+
+
+def _dictionary(state: Any) -> Any:
+    """The one that an agent's state keeps its values in; its name changed with versions."""
+    return next(
+        (held for held in getattr(state, "__dict__", {}).values() if isinstance(held, dict)), None
+    )
 
 
 def patch_agents(module: ModuleType) -> None:
