@@ -40,6 +40,7 @@ class Case:
     model_call: str = "1"  # the one that is offered the tools; a fork substitutes it
     free_calls: bool = False  # some models are asked outside any agent
     asks_in_text: bool = False
+    told_in_text: bool = False  # tools' results too
     no_ids: bool = False
     text_ends: bool = True
     raises: bool = True
@@ -57,13 +58,21 @@ FRAMEWORKS = (
     ),
     Case("OpenAI Agents", "openai_agents_agent.py", ("openai-agents",), ("planner", "booker")),
     Case("pydantic-ai", "pydantic_ai_agent.py", ("pydantic-ai-slim",), ("planner",)),
-    Case("smolagents", "smolagents_agent.py", ("smolagents",), ("planner",), text_ends=False),
+    Case(
+        "smolagents",
+        "smolagents_agent.py",
+        ("smolagents",),
+        ("planner",),
+        told_in_text=True,
+        text_ends=False,
+    ),
     Case(
         "smolagents (code)",
         "smolagents_code_agent.py",
         ("smolagents",),
         ("planner",),
         asks_in_text=True,
+        told_in_text=True,
         text_ends=False,
     ),
     Case("MCP", "mcp_agent.py", ("mcp",), raises=False),
@@ -87,6 +96,7 @@ FRAMEWORKS = (
         ("ReAct",),
         "dspy",
         asks_in_text=True,
+        told_in_text=True,
         text_ends=False,
     ),
     Case(

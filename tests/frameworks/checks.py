@@ -46,7 +46,7 @@ def messages(seen: Recorded, heard: str, case: Case) -> Said:
         if step.status == "ok" and not _parts(said):
             return f"step {step.n} said nothing"
         results = [p for p in _parts(asked) if p["type"] == "tool_call_response"]
-        told += map(_text, _parts(asked) if case.asks_in_text else results)
+        told += map(_text, _parts(asked) if case.told_in_text else results)
     wanted = [sign for sign in _SIGNS if sign in heard]
     missing = [sign for sign in wanted if not any(sign in text for text in told)]
     return f"no model was told {missing}" if missing else True

@@ -136,7 +136,7 @@ class Bridge:
     @swallow(None)
     def attach(self, step: OpenStep) -> None:
         """Make the span current, so that the user's own spans nest in it."""
-        # The context is kept, not a token: a generator may be closed in another context.
+        # The context is kept, not a token, which complains where a generator ends in another one.
         self._before[step.id] = self._context.get_current()
         inside = self._trace.set_span_in_context(step.span)
         self._context.attach(self._context.set_value(_STEP, step.id, inside))
@@ -144,7 +144,7 @@ class Bridge:
     @swallow(None)
     def detach(self, step: OpenStep) -> None:
         before = self._before.pop(step.id, None)
-        if before is not None:
+        if before is not None and self._context.get_value(_STEP) == step.id:
             self._context.attach(before)
 
 
