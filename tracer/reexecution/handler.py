@@ -64,7 +64,8 @@ class Answerer:
         self._splitter = BodySplitter()
         self._held = HeldStates(tape.steps, answers, rules.fork)
         self._lock = threading.RLock()
-        self.gate = Gate(self._points())
+        busy = [step for step in tape.steps if step.detail.get("beside")]
+        self.gate = Gate(self._points(), [s for step in busy for s in points_of(step)[1:]])
         self.on_ignored: Callable[[], None] = lambda: None  # the agent goes on all the same
         self.on_live: Callable[[], None] = lambda: None  # opens the tripwire
 
