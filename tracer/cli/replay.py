@@ -12,7 +12,7 @@ from tracer.cli.options import (
     script_words,
     writes_options,
 )
-from tracer.cli.reexecute import reexecute
+from tracer.cli.reexecute import ignore_option, reexecute
 from tracer.cli.replay_all import replay_all
 from tracer.errors import UsageError
 from tracer.reexecution.session import ReplaySpec
@@ -28,6 +28,7 @@ from tracer.reexecution.session import ReplaySpec
 )
 @entry_options
 @writes_options
+@ignore_option
 @json_option
 @db_option
 def command(
@@ -37,6 +38,7 @@ def command(
     entry: str | None,
     keep_writes: str | None,
     allow_writes: tuple[str, ...],
+    ignore: tuple[str, ...],
     as_json: bool,
 ) -> int:
     """Re-execute RUN with every model and tool answer served from the recording.
@@ -52,6 +54,7 @@ def command(
         function=entry,
         keep_writes=keep_writes,
         allow_writes=allow_writes,
+        ignore=ignore,
     )
     if every:
         return replay_all(run, spec, as_json)
