@@ -138,6 +138,8 @@ def agents(seen: Recorded, found: list[Step], case: Case) -> Said:
         if step.kind not in ("tool", "model"):
             continue
         above = by_id.get(step.parent or "")
+        while above is not None and above.kind == "tool":  # a process that a tool starts
+            above = by_id.get(above.parent or "")
         if above is None and case.free_calls and step.kind == "model":
             continue
         if above is None or above.kind != "agent":

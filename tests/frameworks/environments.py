@@ -42,7 +42,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 _OF_THAT_TIME: dict[str, tuple[str, ...]] = {
     "light": (
         *("langchain==1.0.0", "langchain-openai==1.0.0"),
-        *("pydantic==2.12.4", "openai==2.8.0", "opentelemetry-sdk==1.38.0"),
+        *("pydantic==2.12.4", "openai==2.16.0", "opentelemetry-sdk==1.38.0"),
     ),
     "autogen": ("autogen-ext[openai]==0.7.1",),
 }

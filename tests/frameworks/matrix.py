@@ -43,12 +43,14 @@ def play(case: Case, python: Path) -> harness.Findings:
 
 
 def table(results: dict[str, Any], cases: tuple[Case, ...]) -> str:
-    """The results of some rows as a Markdown table: a mark where all is well with both ages."""
+    """The results of some rows as a Markdown table: a mark where all is well with both ages. A row
+    whose oldest version has not been played shows the newest alone."""
     columns = [name for name in _COLUMNS if name != "agents" or any(case.agents for case in cases)]
     rows = [["", "versions", *columns], ["---"] * (2 + len(columns))]
     for case in cases:
         found = results[case.name]
-        versions = [next(iter(found[age]["versions"].values()), "?") for age in AGES]
+        played = [found[age]["versions"] for age in AGES if age in found]
+        versions = [next(iter(one.values()), "?") for one in played]
         told = " – ".join(dict.fromkeys(versions))
         marks = {name: _cell(found, _COLUMNS[name]) for name in columns}
         if not case.agents and "agents" in marks:
@@ -58,7 +60,7 @@ def table(results: dict[str, Any], cases: tuple[Case, ...]) -> str:
 
 
 def _cell(found: dict[str, Any], keys: tuple[str, ...]) -> str:
-    return "✓" if all(found[age][key] is True for age in AGES for key in keys) else "–"
+    return "✓" if all(one[key] is True for one in found.values() for key in keys) else "–"
 
 
 def blocks(results: dict[str, Any]) -> dict[str, str]:

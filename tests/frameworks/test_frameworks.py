@@ -48,9 +48,10 @@ def test_every_case_has_a_result_with_the_versions_that_are_claimed() -> None:
     results = json.loads(matrix.RESULTS.read_text("utf-8"))
     assert list(results) == [case.name for case in CASES]
     for case in CASES:
-        name = case.distributions[0]
-        assert list(results[case.name]) == list(AGES)
-        assert results[case.name]["oldest"]["versions"][name] == OLDEST[name]
+        name, found = case.distributions[0], results[case.name]
+        assert found["newest"]["versions"][name]
+        if "oldest" in found:
+            assert found["oldest"]["versions"][name] == OLDEST[name]
     shown = "".join(matrix.blocks(results).values())
     assert all(f"| {case.name} |" in shown for case in CASES)
 

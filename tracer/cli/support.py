@@ -23,7 +23,7 @@ OLDEST = {
     # frameworks
     "langchain-core": "1.0.0",
     "langgraph": "1.0.0",
-    "openai-agents": "0.5.0",
+    "openai-agents": "0.8.0",
     "pydantic-ai-slim": "1.20.0",
     "smolagents": "1.22.0",
     "mcp": "1.21.0",
