@@ -75,7 +75,7 @@ FRAMEWORKS = (
         told_in_text=True,
         text_ends=False,
     ),
-    Case("MCP", "mcp_agent.py", ("mcp",), raises=False),
+    Case("MCP", "mcp_agent.py", ("mcp",), (), "mcp", raises=False),
     Case(
         "LlamaIndex",
         "llama_index_agent.py",

@@ -17,8 +17,9 @@ PLACE = ROOT / ".matrix"
 PACKAGES: dict[str, tuple[str, ...]] = {
     "light": (
         *("langgraph", "langchain", "langchain-core", "langchain-openai", "openai-agents"),
-        *("pydantic-ai-slim[openai]", "smolagents[openai]", "mcp"),
+        *("pydantic-ai-slim[openai]", "smolagents[openai]"),
     ),
+    "mcp": ("mcp", "openai"),  # its 2.0 is newer than what old agents fit
     "llamaindex": ("llama-index-core", "llama-index-llms-openai-like"),
     "adk": ("google-adk", "litellm", "mcp"),
     "strands": ("strands-agents[openai]",),
@@ -42,9 +43,10 @@ PACKAGES: dict[str, tuple[str, ...]] = {
 _OF_THAT_TIME: dict[str, tuple[str, ...]] = {
     "light": (
         *("langchain==1.0.0", "langchain-openai==1.0.0"),
-        *("pydantic==2.12.4", "openai==2.16.0", "opentelemetry-sdk==1.38.0"),
+        *("pydantic==2.12.4", "openai==2.30.0", "opentelemetry-sdk==1.38.0"),
     ),
     "autogen": ("autogen-ext[openai]==0.7.1",),
+    "mcp": ("openai",),
 }
 # Beside the row's own, and in any version.
 _FREE = {"mcp": ("adk", "mini", "litellm"), "litellm": ("adk",), "aiohttp": ("litellm", "google")}

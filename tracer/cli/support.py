@@ -23,10 +23,10 @@ OLDEST = {
     # frameworks
     "langchain-core": "1.0.0",
     "langgraph": "1.0.0",
-    "openai-agents": "0.8.0",
+    "openai-agents": "0.14.0",
     "pydantic-ai-slim": "1.20.0",
     "smolagents": "1.22.0",
-    "mcp": "1.21.0",
+    "mcp": "2.0.0",
     "llama-index-core": "0.14.0",
     "google-adk": "1.39.1",
     "strands-agents": "1.16.0",

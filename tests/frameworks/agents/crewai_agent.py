@@ -4,6 +4,7 @@ import os
 
 os.environ["CREWAI_DISABLE_TELEMETRY"] = "true"
 os.environ["OTEL_SDK_DISABLED"] = "true"
+os.environ["CREWAI_TRACING_ENABLED"] = "false"
 
 from crewai import LLM, Agent, Crew, Task
 from crewai.tools import tool

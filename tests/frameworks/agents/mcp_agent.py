@@ -4,16 +4,10 @@ import asyncio
 import json
 import os
 
+from mcp.client.client import Client
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from openai import AsyncOpenAI
-
-try:
-    from mcp.client.client import Client
-    from mcp.server.mcpserver import MCPServer
-    from mcp.server.mcpserver.exceptions import ToolError
-except ImportError:  # before 2.0
-    from mcp.server.fastmcp import FastMCP as MCPServer
-    from mcp.server.fastmcp.exceptions import ToolError
-    from mcp.shared.memory import create_connected_server_and_client_session as Client
 
 server = MCPServer("evening", log_level="CRITICAL")
 
@@ -38,10 +32,6 @@ def cancel_table(ref: str) -> str:
     raise ToolError(f"too late to cancel {ref}")
 
 
-def schema_of(tool):
-    return tool.input_schema if hasattr(tool, "input_schema") else tool.inputSchema
-
-
 async def main() -> None:
     model = AsyncOpenAI()
     messages = [{"role": "user", "content": "Plan an evening in Berlin or Paris."}]
@@ -50,7 +40,7 @@ async def main() -> None:
         tools = [
             {
                 "type": "function",
-                "function": {"name": tool.name, "parameters": schema_of(tool)},
+                "function": {"name": tool.name, "parameters": tool.input_schema},
             }
             for tool in listed
         ]
