@@ -14,6 +14,7 @@ from tests.support.agents import Bench
 from tests.support.processes import Desk, unpacked
 from tests.support.servers import Exchange, OddServer
 from tracer.capture import redact
+from tracer.core.marks import REDACTED
 from tracer.providers import eventstream
 from tracer.store.reading import Store
 
@@ -124,7 +125,7 @@ def test_a_key_given_to_a_tool_before_any_request(
         monkeypatch.setenv("OPENAI_API_KEY", key)
         replayed = bench.replay(agent)
         assert replayed.verdict() == (0, None)
-        assert replayed.result == f"{redact.REDACTED} fine"
+        assert replayed.result == f"{REDACTED} fine"
     assert leaks(stored(bench), KEY) == []
 
 
@@ -189,7 +190,7 @@ def test_a_key_in_an_event_stream(bench: Bench, server: OddServer) -> None:
 def test_counts_are_no_secrets() -> None:
     name = "X-Amzn-Bedrock-Input-Token-Count"
     assert redact.headers([(name, "12"), ("x-token", "abc")]) == (
-        (name, "12"), ("x-token", redact.REDACTED),
+        (name, "12"), ("x-token", REDACTED),
     )  # fmt: skip
 
 

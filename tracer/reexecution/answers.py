@@ -115,6 +115,13 @@ class Answers:
         request = self._store.request(step)
         return None if request is None else urlsplit(request.url).netloc
 
+    def stored(self, step: Step) -> bytes | None:
+        """What a recorded step asked, as it is stored."""
+        request = self._store.request(step)
+        if request is not None:
+            return request.body
+        return self._store.conversation(step) or self._store.value(step, "input")
+
     def asked(self, step: Step) -> Any:
         """What a recorded step asked, as JSON."""
         request = self._store.request(step)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tracer.capture import redact, runtime
+from tracer.capture import cleaning, runtime, secrets
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun, Call
 from tracer.capture.environment import KEY_VARIABLES
@@ -76,7 +76,9 @@ class Session:
             given["max_live_calls"],
             ask_on_terminal() if sys.stdin is not None and sys.stdin.isatty() else None,
         )
-        handler = Answerer(Tape(steps), Answers(self.store), rules)
+        secrets.use_database(Path(given["database"]))
+        known = secrets.of_run(given["run_id"])
+        handler = Answerer(Tape(steps), Answers(self.store), rules, known)
         handler.on_live = self._go_live
         return handler
 
@@ -292,7 +294,11 @@ class Session:
 
     def _output_differs(self) -> bool:
         recorded = self.store.run_value(self.parent.id, "output")
-        return recorded != (None if self.output is None else redact.data(self.output))
+        if self.output is None:
+            return recorded is not None
+        return recorded != cleaning.result(
+            self.output, "output", self.parent.name, self.handler.secrets
+        )
 
     def _could_not_start(self, error: ErrorInfo) -> bool:
         """Whether a module is missing, or the code can't even be read."""
@@ -315,7 +321,7 @@ class Session:
 
     def _failed_so_before(self, error: ErrorInfo) -> bool:
         before = self.parent.error
-        message = redact.text(error.message)
+        message = self.handler.secrets.text(error.message, "error")
         return before is not None and (before.type, before.message) == (error.type, message)
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
+from tracer.capture.secrets import Secrets
 from tracer.core.chain import BodySplitter
 from tracer.core.records import Step
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
@@ -22,6 +23,7 @@ from tracer.reexecution.answers import Answers
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
 from tracer.reexecution.gate import Gate, pause, trio_running
 from tracer.reexecution.heldstate import HeldStates
+from tracer.reexecution.marked import Marked, hidden
 from tracer.reexecution.policy import Policies, Policy
 from tracer.reexecution.servers import Servers, refuse_dummy_key
 from tracer.reexecution.substitute import Substitute
@@ -50,10 +52,11 @@ class Rules:
 class Answerer:
     """Implements capture's `StepHandler` from a tape and rules. Thread-safe."""
 
-    def __init__(self, tape: Tape, answers: Answers, rules: Rules) -> None:
+    def __init__(self, tape: Tape, answers: Answers, rules: Rules, secrets: Secrets) -> None:
         self.tape = tape
         self.answers = answers
         self.rules = rules
+        self.secrets = secrets
         self.divergences: list[Divergence] = []
         self.live_calls = 0
         self.forked = False
@@ -61,6 +64,7 @@ class Answerer:
         self._stopped_at = 0.0
         self._ignored = 0
         self._servers = Servers(answers)
+        self._marked = Marked(answers, secrets)
         self._splitter = BodySplitter()
         self._held = HeldStates(tape.steps, answers, rules.fork)
         self._lock = threading.RLock()
@@ -135,7 +139,7 @@ class Answerer:
             return self._decide(call)
 
     def _decide(self, call: Call) -> Decision:
-        kept = identity.without_secrets(call)
+        kept = identity.without_secrets(call, self.secrets)
         fingerprint = identity.call_fingerprint(kept, identity.split(kept, self._splitter))
         write_tool = call.kind == "tool" and call.effect not in ("read", "local")
         match = self.tape.match(call.slot, fingerprint, write_tool=write_tool)
@@ -143,6 +147,10 @@ class Answerer:
             # Recorded before anything had shown that this is a secret.
             known = identity.call_fingerprint(call, identity.split(call, self._splitter))
             match = self.tape.match(call.slot, known, write_tool=write_tool)
+        if match.how == "miss" and match.step is not None and self._marked.learn(match.step, kept):
+            kept = identity.without_secrets(call, self.secrets)
+            fingerprint = identity.call_fingerprint(kept, identity.split(kept, self._splitter))
+            match = self.tape.match(call.slot, fingerprint, write_tool=write_tool)
         if match.how == "miss":
             return self._missed(call, match, fingerprint)
         step = match.step
@@ -213,9 +221,9 @@ class Answerer:
         if match.step is None:
             nearest = self.tape.nearest(call.slot)
             return extra(call.kind, call.name, nearest, call.callsite)
-        new = self.answers.asking(identity.without_secrets(call))
+        new = self.answers.asking(identity.without_secrets(call, self.secrets))
         old = self.answers.asked(match.step)
-        return changed(match.step, call.name, old, new, call.callsite)
+        return changed(match.step, call.name, old, hidden(old, new), call.callsite)
 
     def _report_move(self, match: Match, step: Step, call: Call) -> None:
         if match.how in ("shifted", "moved") and not same_branch(step.slot, call.slot):
