@@ -24,7 +24,7 @@ def run_start(start: RunStart) -> RunStart:
     """A run's start; what its agent was given is known as secret from here on."""
     known = secrets.of_run(start.run_id)
     if start.input is not None:
-        given = known.clean(start.input.data, "input", names_of(start.name))
+        given = known.value(start.input.data, "input", names_of(start.name))
         start = replace(start, input=Value(given))
     start = replace(
         start, entry=_argv(start.entry, known), environment=_argv(start.environment, known)
@@ -94,7 +94,7 @@ def result(data: bytes, place: str, name: str, known: Secrets) -> bytes:
     if RESULT in names:
         names = (EVERY,)
     shown = tuple(word.removeprefix(f"{RESULT}.") for word in names)
-    return known.clean(data, place, shown)
+    return known.value(data, place, shown)
 
 
 def _whole(data: bytes, known: Secrets) -> bytes:

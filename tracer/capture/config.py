@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tracer.capture.redaction import Redact, Wishes, wishes
+from tracer.capture.redaction import NOTHING, Redact, Wishes, wishes
 from tracer.errors import UsageError
 
 _MARKERS = ("pyproject.toml", ".git")
@@ -24,7 +24,7 @@ class Config:
     capture: tuple[str, ...] = CAPTURES
     otlp: str | None = None
     enabled: bool = True
-    redact: Wishes = Wishes()
+    redact: Wishes = NOTHING
 
 
 def from_environment() -> Config:

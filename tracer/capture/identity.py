@@ -34,7 +34,7 @@ def without_secrets(call: Call, secrets: Secrets) -> Call:
         return call if request is call.request else replace(call, request=request)
     if call.document is not None:
         given = bytes(call.document)
-        document = secrets.body(given, MESSAGES_KEY)
+        document = secrets.bodies.clean(given, MESSAGES_KEY)
         return call if document is given else replace(call, document=Document.of(document))
     if call.kind == "note":
         call = _named(call, secrets.text(call.name, "note"))
@@ -57,7 +57,7 @@ def _request(call: Call, request: HttpRequest, secrets: Secrets) -> HttpRequest:
         redact.credentials(request.url, (request.body,))
         body = secrets.clean(request.body, "request")
     else:
-        body = secrets.body(request.body, call.api.array_key)
+        body = secrets.bodies.clean(request.body, call.api.array_key)
     if url == request.url and body is request.body:
         return request
     return replace(request, url=url, body=body)

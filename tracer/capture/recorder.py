@@ -249,7 +249,8 @@ class StoreRecorder:
         tally = self.tallies.setdefault(step.run.id, Tally())
         if record.status == "error" and step.call.kind != "agent":
             tally.error_step = step.n
-        step.record = made = known.record(self._plan_price(record, step, started, tally))
+        made: StepEnd = known.record(self._plan_price(record, step, started, tally))
+        step.record = made
         return made
 
     def _with_reading(

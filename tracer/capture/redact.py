@@ -61,6 +61,7 @@ def _in_bodies(names: bytes) -> re.Pattern[bytes]:
 _CREDENTIAL = _in_bodies(_NAMES)
 _SESSION = _in_bodies(_KEYS)
 _known: dict[str, None] = {}
+_learned = 0
 
 
 def is_secret_header(name: str) -> bool:
@@ -110,10 +111,12 @@ def _secrets_in(name: str, value: str) -> list[str]:
 
 def remember(secret: str) -> None:
     """Keep a secret in memory, so that it is removed wherever it turns up."""
+    global _learned
     word = secret.strip().strip('"')
     if len(word) < _SHORTEST or word in _known or REDACTED[:-1] in word:
         return
     _known[word] = None
+    _learned += 1
     if len(_known) > _MOST:
         del _known[next(iter(_known))]
 
@@ -159,6 +162,11 @@ def credentials(url: str, pieces: Sequence[bytes]) -> None:
         found += _SESSION.findall(body)
     for pair in found:
         remember(unquote(next(value for value in pair if value).decode("utf-8", "replace")))
+
+
+def version() -> int:
+    """Grows with each credential that is remembered."""
+    return _learned
 
 
 def known() -> Iterable[str]:

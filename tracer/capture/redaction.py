@@ -23,37 +23,36 @@ _PLACES = ("place", "where", "kind")
 class Wishes:
     """`names` of JSON fields (lower case, dotted for a place), `calls` that get each text.
 
-    `forms`: whether what looks like a well-known key is removed. `words`: the same as text.
+    `forms`: whether what looks like a well-known key is removed.
     """
 
     names: tuple[str, ...] = ()
     calls: tuple["Callable[[str, str], str]", ...] = ()
     forms: bool = True
-    words: tuple[str, ...] = ()
+
+
+NOTHING = Wishes()
 
 
 def wishes(given: Any) -> Wishes:
     """What `redact=` says: a function, names, both in a sequence, or False. Raises UsageError."""
     if isinstance(given, bool):
-        return Wishes(forms=given, words=() if given else ("off",))
+        return Wishes(forms=given)
     if isinstance(given, str):
         return _of_words(given)
-    items = list(given) if isinstance(given, Iterable) else [given]
+    items: list[Any] = list(given) if isinstance(given, Iterable) else [given]
     names: list[str] = []
     calls: list[Callable[[str, str], str]] = []
-    words: list[str] = []
     for item in items:
         if isinstance(item, str):
             names.append(item.lower())
-            words.append(item)
         elif callable(item):
             calls.append(_adapted(item))
-            words.append(f"{item.__module__}:{getattr(item, '__qualname__', type(item).__name__)}")
         else:
             raise UsageError(
                 f"redact={item!r}: give a function of a text, names of fields, or False"
             )
-    return Wishes(tuple(names), tuple(calls), words=tuple(words))
+    return Wishes(tuple(names), tuple(calls))
 
 
 def _of_words(text: str) -> Wishes:
@@ -61,7 +60,7 @@ def _of_words(text: str) -> Wishes:
     words = [word.strip() for word in text.split(",") if word.strip()]
     names = tuple(word.lower() for word in words if ":" not in word and word != "off")
     calls = tuple(_Named(word) for word in words if ":" in word)
-    return Wishes(names, calls, "off" not in words, tuple(words))
+    return Wishes(names, calls, "off" not in words)
 
 
 class _Named:
@@ -122,7 +121,7 @@ class _Registry:
 _registry = _Registry()
 
 
-def register(function: str, names: Sequence[str] | str | None) -> None:
+def register(function: str, names: Any) -> None:
     """What is secret in the calls of a function. Raises UsageError for what is no name."""
     if not names:
         return

@@ -62,6 +62,7 @@ def _headers(headers: Sequence[tuple[str, str]], grown: int) -> list[tuple[str, 
         if lower in _DIGESTS or lower.startswith("x-amz-checksum-"):
             continue
         if lower == "content-length" and value.strip().isdigit():
-            value = str(int(value) + grown)
-        kept.append((name, value))
+            kept.append((name, str(int(value) + grown)))
+        else:
+            kept.append((name, value))
     return kept

@@ -10,64 +10,40 @@ import base64
 import binascii
 import dataclasses
 import json
-import os
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from tracer.capture import config, redact
-from tracer.capture.guard import report
-from tracer.capture.redaction import RESULT, all_names, called, functions, matches
-from tracer.core.chain import BodySplitter, Link, SplitBody
+from tracer.capture.bodies import Bodies
+from tracer.capture.redaction import all_names, called, functions, matches
+from tracer.capture.secretkey import key
+from tracer.core.chain import SplitBody
 from tracer.core.changes import changes
 from tracer.core.jsonspans import Scalar, is_document, literal, scalars
 from tracer.core.marks import MARK, REDACTED, Edit, apply_pieces, in_order, mark
 from tracer.core.records import Slot
 from tracer.core.secretforms import find_secrets
-from tracer.store import keyfile
 from tracer.store.writes import Reply, Value
 
 SHORTEST = 6  # characters of a value that is also removed where nothing names it
 _ALONE = 10  # shorter ones only where they stand alone
 _MOST = 500
-_BODIES = 8
 # Fields of a record that tracer made itself, or of what was clean already.
 _OURS = frozenset(
-    [
-        "run_id",
-        "id",
-        "parent",
-        "kind",
-        "status",
-        "source",
-        "slot",
-        "fingerprint",
-        "matched_step",
-        "callsite",
-        "effect",
-        "api",
-        "search_text",
-        "output_messages",
-    ]
+    (
+        *("run_id", "id", "parent", "kind", "status", "source", "slot", "fingerprint"),
+        *("matched_step", "callsite", "effect", "api", "search_text", "output_messages"),
+    )
 )
 _REMEMBERED = 2000
 _STRUCTURE = frozenset(
-    [
-        "type",
-        "role",
-        "object",
-        "finish_reason",
-        "stop_reason",
-        "status",
-        "event",
-        "$t",
-        "c",
-        "encoding",
-        "format",
-    ]
+    (
+        *("type", "role", "object", "finish_reason", "stop_reason", "status", "event"),
+        *("$t", "c", "encoding", "format"),
+    )
 )
 _WORD = re.compile(r"[\w./-]{1,40}", re.ASCII)
 _ARGUMENTS = frozenset({"arguments", "input", "args", "parameters"})
@@ -86,12 +62,9 @@ class Secrets:
         self._values: OrderedDict[str, str] = OrderedDict()  # value -> its mark
         self._aliases: dict[str, str] = {}  # marks of ours -> the marks that are stored instead
         self._made: OrderedDict[tuple[str, str], str] = OrderedDict()  # user's functions
-        self._bodies = BodySplitter()
-        self._prefixes: OrderedDict[bytes, bytes] = OrderedDict()
-        self._edges: OrderedDict[tuple[bytes, bytes], list[bytes]] = OrderedDict()
-        self._clean_of = -1  # the version that these are clean of
         self.version = 0
         self.lock = threading.RLock()
+        self.bodies = Bodies(self)
 
     def remember(self, value: str) -> None:
         """Remove a value wherever it turns up from now on; too short a one isn't kept."""
@@ -129,6 +102,17 @@ class Secrets:
         clean = self.clean(data, place)
         return words if clean is data else clean.decode("utf-8", "surrogatepass")
 
+    def value(self, data: bytes, place: str, names: tuple[str, ...] = ()) -> bytes:
+        """A stored value (JSON, also a text or number alone) without its secrets."""
+        if data[:1] in (b"{", b"["):
+            return self.clean(data, place, names)
+        for scalar in scalars(data):
+            if scalar.quoted:
+                text = self.text(scalar.text, place)
+                return data if text == scalar.text else literal(text)
+            return self._scalar(scalar, place, names) or data
+        return data
+
     def clean(
         self, data: bytes, place: str, names: tuple[str, ...] = (), *, calls: Calls = ()
     ) -> bytes:
@@ -146,53 +130,17 @@ class Secrets:
     ) -> list[bytes]:
         """The same for what came in pieces: a secret is replaced in the piece it begins in."""
         made = list(pieces)
+        if calls:
+            names = (*names, *_given(b"".join(pieces), calls))
         for _ in range(3):  # what one pass finds by its name stands elsewhere too
             before = self.version
             made = apply_pieces(made, in_order(self._found(b"".join(made))))
             whole = b"".join(made)
-            if self.asks(whole, names, calls):
-                made = apply_pieces(made, self._in_texts(whole, place, names, calls))
+            if self.asks(whole, names):
+                made = apply_pieces(made, self._in_texts(whole, place, names))
             if self.version == before:
                 break
         return made
-
-    def body(self, body: bytes, key: str) -> bytes:
-        """A request or conversation without its secrets, reading only what is new in it: the
-        messages under `key` come again with every call. The same object where it holds none."""
-        with self.lock:
-            for _ in range(3):
-                before = self.version
-                made = self._body(body, key)
-                if self.version == before:
-                    break
-        return body if made == body else made
-
-    def _body(self, body: bytes, key: str) -> bytes:
-        if self._clean_of != self.version:
-            self._prefixes.clear()
-            self._edges.clear()
-            self._clean_of = self.version
-        split = self._bodies.split(body, (key,))
-        if split.base_count and split.base not in self._prefixes:
-            self._bodies.forget()
-            split = self._bodies.split(body, (key,))
-        if not split.count:
-            return self.clean(body, "request")
-        made = self._prefixes.get(split.base, b"") + b"".join(map(self._message, split.new))
-        self._prefixes[split.last] = made
-        edges = self._edges.get((split.head, split.tail))
-        if edges is None:
-            edges = self.clean_pieces([split.head, split.tail], "request")
-            self._edges[split.head, split.tail] = edges
-        for kept in (self._prefixes, self._edges):
-            while len(kept) > _BODIES:
-                kept.popitem(last=False)  # type: ignore[attr-defined]
-        return edges[0] + made + edges[1]
-
-    def _message(self, link: Link) -> bytes:
-        element = link.data.lstrip(b", \t\r\n")
-        separator = link.data[: len(link.data) - len(element)]
-        return separator + self.clean(element, "request")
 
     def without_forms(self, pieces: Sequence[bytes]) -> list[bytes]:
         """The same for what only bytes tell: forms of keys, credentials, remembered values."""
@@ -222,7 +170,9 @@ class Secrets:
             old = None if name in _OURS else getattr(value, name)
             if old is not None and (new := self.record(old)) != old:
                 changed[name] = new
-        return dataclasses.replace(value, **changed) if changed else value  # type: ignore[type-var]
+        if not changed or isinstance(value, type):
+            return value
+        return dataclasses.replace(value, **changed)
 
     def plain(self, words: str) -> str:
         """A text without what bytes tell."""
@@ -232,10 +182,10 @@ class Secrets:
         edits = in_order(self._found(data))
         return words if not edits else apply_pieces([data], edits)[0].decode("utf-8", "replace")
 
-    def asks(self, data: bytes, names: Sequence[str] = (), calls: Calls = ()) -> bool:
+    def asks(self, data: bytes, names: Sequence[str] = ()) -> bool:
         """Whether the texts of a document have to be looked at one by one."""
         wished = config.get().redact
-        if wished.calls or names or calls or any(self._numbers(data)):
+        if wished.calls or names or any(self._numbers(data)):
             return True
         looked_for = (*wished.names, *all_names())
         if not looked_for:
@@ -307,9 +257,7 @@ class Secrets:
             if value.isdigit() and value.encode() in data:
                 yield value
 
-    def _in_texts(
-        self, data: bytes, place: str, names: tuple[str, ...], calls: Calls
-    ) -> list[Edit]:
+    def _in_texts(self, data: bytes, place: str, names: tuple[str, ...]) -> list[Edit]:
         """Edits of the texts of a document, or of the one text that data is."""
         if not is_document(data):
             said = data.decode("utf-8", "surrogateescape")
@@ -318,7 +266,7 @@ class Secrets:
                 return []
             return [Edit(0, len(data), made.encode("utf-8", "surrogateescape"))]
         found = list(scalars(data))
-        names = (*names, *config.get().redact.names, *_given(data, calls))
+        names = (*names, *config.get().redact.names)
         inside = _called(found)
         edits: list[Edit] = []
         for scalar in found:
@@ -352,7 +300,7 @@ class Secrets:
         data = text.encode("utf-8", "surrogatepass")
         if is_document(data):
             pieces = apply_pieces([data], in_order(self._found(data)))
-            edits = self._in_texts(pieces[0], place, names, ())
+            edits = self._in_texts(pieces[0], place, names)
             return apply_pieces(pieces, edits)[0].decode("utf-8", "surrogatepass")
         if self._values or REDACTED not in text:
             clean = apply_pieces([data], in_order(self._found(data)))[0]
@@ -405,8 +353,6 @@ def _stands_alone(data: bytes, start: int, end: int) -> bool:
 
 def _given(data: bytes, calls: Calls) -> tuple[str, ...]:
     """What is secret in a document that is the arguments of one of these tool calls."""
-    if not calls:
-        return ()
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -438,8 +384,6 @@ def _names_at(
 
 _runs: OrderedDict[str, Secrets] = OrderedDict()
 _MOST_RUNS = 1000
-_database: Path | None = None
-_key: bytes | None = None
 
 
 def of_run(run_id: str) -> Secrets:
@@ -457,23 +401,4 @@ def forget(run_id: str) -> None:
     _runs.pop(run_id, None)
 
 
-def use_database(database: Path) -> None:
-    """Marks are made with the key of this database from now on."""
-    global _database, _key
-    if database != _database:
-        _database, _key = database, None
-
-
-def key() -> bytes:
-    """The key in use; made when the first secret is found."""
-    global _key
-    if _key is None:
-        try:
-            _key = keyfile.load_or_make(_database or config.database_path())
-        except OSError as error:
-            report("the key for removed secrets", error)
-            _key = os.urandom(32)
-    return _key
-
-
-__all__ = ["RESULT", "Calls", "Secrets", "forget", "key", "of_run", "use_database"]
+__all__ = ["Calls", "Secrets", "forget", "of_run"]

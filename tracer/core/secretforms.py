@@ -53,8 +53,10 @@ _FORMS: dict[str, tuple[tuple[bytes, ...], bytes]] = {
     # Forty characters of no form of their own: known by their name.
     "AWS secret key": (
         (b"secret",),
-        rb"(?i:secret_?access_?key|secret_?key)[\"'\\\s:=>]{1,12}"
-        rb"(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])",
+        (
+            rb"(?i:secret_?access_?key|secret_?key)[\"'\\\s:=>]{1,12}"
+            rb"(?P<secret>[A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
+        ),
     ),
     # `name=value`, and `"name": "value"` with the quotes as they are in JSON inside JSON too.
     # A digit is asked for, because code and prose name such things without giving them away.
@@ -66,8 +68,10 @@ _FORMS: dict[str, tuple[tuple[bytes, ...], bytes]] = {
     # The value of a field that has just this name, whatever it is; not what stands for one.
     "password field": (
         (b"passw", b"passp", b"client", b"private"),
-        rb"(?i:passw(?:or)?d|passphrase|client_?secret|private_?key)(?P<q>\\*\")\s*:\s*(?P=q)"
-        rb"(?P<secret>[^\"\\<\[{$*\s][^\"\\\r\n]{2,199})(?P=q)",
+        (
+            rb"(?i:passw(?:or)?d|passphrase|client_?secret|private_?key)(?P<q>\\*\")\s*:\s*(?P=q)"
+            rb"(?P<secret>[^\"\\<\[{$*\s][^\"\\\r\n]{2,199})(?P=q)"
+        ),
     ),
 }
 _PATTERNS = {kind: re.compile(rb"(?<![A-Za-z0-9])" + form) for kind, (_, form) in _FORMS.items()}
@@ -76,7 +80,7 @@ _PATTERNS |= {kind: re.compile(_FORMS[kind][1]) for kind in _INSIDE_WORDS}
 _ANY_CASE = ("bearer token", "AWS secret key", "named secret", "password field")
 # Each literal that is looked for takes a pass over the data, so that those that share a sign are
 # looked for together, by it.
-_SIGNS = {sign: re.compile(re.escape(sign)) for sign in (b"_", b"-", b".")}
+_SIGNS = (b"_", b"-", b".")
 
 
 def _plan() -> tuple[dict[bytes, list[tuple[bytes, str]]], list[tuple[bytes, tuple[str, ...]]]]:

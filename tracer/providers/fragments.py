@@ -19,18 +19,13 @@ from tracer.providers import eventstream
 Pieces = list[bytes]
 Clean = Callable[[Sequence[bytes]], Pieces]
 
-_LINE = re.compile(rb"^(?:data:[ ]?)?(\{[^\r\n]*\})[ ]*$", re.MULTILINE)
+_LINE = re.compile(rb"(?:^|(?<=\r))(?:data:[ ]?)?(\{[^\r\n]*\})[ ]*(?=[\r\n]|\Z)", re.MULTILINE)
 # What tells events of one kind apart; of other fields a stream may have any number.
 _INDEXES = frozenset(
-    [
-        "index",
-        "content_index",
-        "output_index",
-        "summary_index",
-        "contentBlockIndex",
-        "item_id",
-        "type",
-    ]
+    (
+        *("index", "content_index", "output_index", "summary_index", "contentBlockIndex"),
+        *("item_id", "type"),
+    )
 )
 _WHOLE = 8  # bytes of a text that is no piece of one
 _CODED = re.compile(rb'"bytes"\s*:\s*"([A-Za-z0-9+/]+=*)"')  # what invoke wraps events in

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tracer.capture import cleaning, runtime, secrets
+from tracer.capture import cleaning, runtime, secretkey, secrets
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun, Call
 from tracer.capture.environment import KEY_VARIABLES
@@ -76,7 +76,7 @@ class Session:
             given["max_live_calls"],
             ask_on_terminal() if sys.stdin is not None and sys.stdin.isatty() else None,
         )
-        secrets.use_database(Path(given["database"]))
+        secretkey.use_database(Path(given["database"]))
         known = secrets.of_run(given["run_id"])
         handler = Answerer(Tape(steps), Answers(self.store), rules, known)
         handler.on_live = self._go_live

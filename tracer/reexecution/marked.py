@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tracer.capture.boundary import Call
-from tracer.capture.secrets import Secrets, key
+from tracer.capture.secretkey import key
+from tracer.capture.secrets import Secrets
 from tracer.core.marks import MARK, key_name, mark
 from tracer.core.records import Step
 from tracer.reexecution.answers import Answers

@@ -304,6 +304,9 @@ def _environment(plan: Plan) -> dict[str, str]:
     seed = plan.entry.get("hashseed")
     if isinstance(seed, str):
         environment["PYTHONHASHSEED"] = seed
+    wished = plan.run.environment.get("redact")
+    if plan.run.origin == "local" and isinstance(wished, str):  # a file's word imports nothing
+        environment.setdefault("TRACER_REDACT", wished)
     return environment
 
 
