@@ -66,6 +66,9 @@ def end(what: End, call: Call, known: Secrets) -> tuple[End, Value | None]:
         value = Value(result(what.value, "result", call.name, known))
         if count := _marks(value.data):
             detail = {**detail, "redacted_output": count}
+        if value.data[:1] == b'"' != what.value[:1]:  # a number, that code can't take a mark for
+            detail = {**detail, "redacted_number": True}
+            what = replace(what, fidelity="opaque")
     return replace(what, error=_error(what.error, known), detail=detail), value
 
 

@@ -221,6 +221,12 @@ def opaque_reason(step: Step) -> str:
             f"step {step.n} ({step.name}) {why}, so it can't be answered from the recording: "
             "start it inside a function decorated with @tracer.tool"
         )
+    if step.detail.get("redacted_number"):
+        return (
+            f"step {step.n} ({step.kind} {step.name}) returned a number that was redacted, so it "
+            "can't be answered from the recording: return it as text, or declare effect='local' to "
+            "run it again"
+        )
     return (
         f"step {step.n} ({step.kind} {step.name}) returned something that could not be stored, so "
         f"it can't be answered from the recording: let {step.name} return data (dict, list, "
