@@ -97,7 +97,8 @@ def test_a_secret_that_the_recording_learned_later(bench: Bench, server: OddServ
     @tracer.agent
     def agent() -> str:
         client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="k", max_retries=0)
-        charge(client.chat.completions.create(model="m", messages=[]).choices[0].message.content)
+        said = client.chat.completions.create(model="m", messages=[]).choices[0].message.content
+        charge(str(said))
         asked: Any = [{"role": "user", "content": f"the card is {seen[0]}, is it?"}]
         return str(client.chat.completions.create(model="m", messages=asked).id)
 

@@ -97,7 +97,7 @@ def _adapted(function: Redact) -> Callable[[str, str], str]:
 def called(call: Callable[[str, str], str], text: str, place: str) -> str | None:
     """What a user's function makes of a text; None where it fails, which is said once."""
     try:
-        made = call(text, place)
+        made: object = call(text, place)
         if isinstance(made, str):
             return made
         fault = f"returned {type(made).__name__}, not str"
