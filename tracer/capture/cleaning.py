@@ -11,9 +11,9 @@ from typing import Any
 from tracer.capture import secrets
 from tracer.capture.boundary import Call, End, OpenStep
 from tracer.capture.readings import StartReading, read_reply
-from tracer.capture.redaction import EVERY, RESULT, functions, names_of
-from tracer.capture.replies import cleaned
-from tracer.capture.secrets import Calls, Secrets
+from tracer.capture.redaction import EVERY, RESULT, Calls, functions, names_of
+from tracer.capture.replies import cleaned, is_stream
+from tracer.capture.secrets import Secrets
 from tracer.core.jsonspans import is_document
 from tracer.core.messages import tool_calls_of
 from tracer.core.records import JSON, ErrorInfo
@@ -61,7 +61,7 @@ def step_start(start: StepStart, call: Call, kept: Call, known: Secrets) -> Step
 def end(what: End, call: Call, known: Secrets) -> tuple[End, Value | None]:
     """What came of a step, but for its reply; and the value it gave."""
     value = None
-    detail = what.detail and known.tree(what.detail, "detail")
+    detail = what.detail and known.tree(_parts(what.detail, call.name, known), "detail")
     if what.value is not None:
         value = Value(result(what.value, "result", call.name, known))
         if count := _marks(value.data):
@@ -72,6 +72,26 @@ def end(what: End, call: Call, known: Secrets) -> tuple[End, Value | None]:
     return replace(what, error=_error(what.error, known), detail=detail), value
 
 
+def _parts(detail: dict[str, JSON], name: str, known: Secrets) -> dict[str, JSON]:
+    """A detail whose values are clean of what the function's decorator named: what a generator
+    returned, what an exception was made with, what was written to a framework's state."""
+    names = names_of(name)
+    if not names:
+        return detail
+    clean = dict(detail)
+    for key in ("returned", "raised", "state"):
+        text = detail.get(key)
+        if isinstance(text, str):
+            data = text.encode("utf-8", "surrogatepass")
+            made = (
+                result(data, "result", name, known)
+                if key == "returned"
+                else (known.value(data, "detail", names))
+            )
+            clean[key] = made.decode("utf-8", "surrogatepass")
+    return clean
+
+
 def with_reply(record: StepEnd, reply: Reply, step: OpenStep, started: StartReading) -> StepEnd:
     """A step's end with its reply, and what that says; read again where it held secrets."""
     known = secrets.of_run(step.run.id)
@@ -80,7 +100,7 @@ def with_reply(record: StepEnd, reply: Reply, step: OpenStep, started: StartRead
     read = read_reply(replace(record, output=reply), step.call, reply, started)
     said = read.output_messages or b""
     calls = _calls(said)
-    spread = step.call.api is None or bool(calls) or known.holds(said)
+    spread = bool(calls) or known.holds(said) or (step.call.api is None and is_stream(reply))
     clean = cleaned(reply, known, calls, spread=spread)
     if clean is not reply:
         read = read_reply(replace(record, output=clean), step.call, clean, started)

@@ -5,17 +5,21 @@ calls of one function, wherever a model asks for them.
 """
 
 import inspect
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
 from tracer.capture.guard import announce
+from tracer.core.jsonspans import Scalar
 from tracer.errors import UsageError
 
 Redact = Callable[..., str]
 RESULT = "result"  # what a function returns
 EVERY = "*"  # each text and number of a document
+Calls = Sequence[tuple[Any, tuple[str, ...]]]  # arguments of tool calls, names secret in them
+_ARGUMENTS = frozenset({"arguments", "input", "args", "parameters"})  # where calls have them
 _PLACES = ("place", "where", "kind")
 
 
@@ -167,3 +171,35 @@ def matches(path: Sequence[str | int], names: Sequence[str]) -> bool:
         if any(shown[at : at + count] == parts for at in range(len(shown) - count + 1)):
             return True
     return False
+
+
+def names_of_arguments(data: bytes, calls: Calls) -> tuple[str, ...]:
+    """What is secret in a document that is the arguments of one of these tool calls."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return ()
+    return tuple(name for arguments, names in calls if arguments == value for name in names)
+
+
+def calls_in(found: list[Scalar]) -> dict[tuple[str | int, ...], tuple[str, ...]]:
+    """Where a document has calls of tools with secret parameters, by the place of the call."""
+    known = _registry.names
+    if not known:
+        return {}
+    return {
+        scalar.path[:-1]: known[scalar.text]
+        for scalar in found
+        if scalar.quoted and scalar.path[-1:] == ("name",) and scalar.text in known
+    }
+
+
+def names_at(
+    path: tuple[str | int, ...], inside: dict[tuple[str | int, ...], tuple[str, ...]]
+) -> tuple[str, ...]:
+    """What is secret at a place in a document with these calls."""
+    for at in range(len(path)):
+        names = inside.get(path[:at])
+        if names is not None and path[at] in _ARGUMENTS:
+            return names
+    return ()

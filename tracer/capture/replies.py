@@ -6,21 +6,31 @@ A secret in a model's words is spread over many events of a stream; these are pu
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tracer.capture.secrets import Calls, Secrets
+from tracer.capture.redaction import Calls
+from tracer.capture.secrets import Secrets
 from tracer.core.marks import apply_pieces
 from tracer.providers import eventstream, fragments
 from tracer.store.writes import Reply
 
+_STREAMS = ("text/event-stream", "application/x-ndjson", "application/jsonl")
 # What says something of the body's bytes, and would be a lie of other ones.
 _DIGESTS = ("content-md5", "digest", "repr-digest", "content-digest", "x-goog-hash")
+
+
+def is_stream(reply: Reply) -> bool:
+    """Whether a reply says that it is a stream of documents."""
+    kind = next((v.lower() for n, v in reply.headers if n.lower() == "content-type"), "")
+    return kind.startswith(_STREAMS)
 
 
 def cleaned(reply: Reply, secrets: Secrets, calls: Calls = (), *, spread: bool) -> Reply:
     """The reply without secrets; `spread`: they may be spread over the events of a stream."""
     body = b"".join(reply.chunks)
-    frames = eventstream.is_stream(body)
-    streamed = frames or fragments.is_streamed(body)
     pieces: Sequence[bytes] = reply.chunks
+    frames = eventstream.is_stream(body)
+    if not (frames or spread or calls or secrets.asks(body)):
+        return _replaced(reply, secrets.without_forms(pieces))  # without reading it as JSON
+    streamed = frames or fragments.is_streamed(body)
     if streamed and spread:
         edits = fragments.edits(
             body, lambda found: secrets.clean_pieces(found, "reply", calls=calls)

@@ -9,7 +9,6 @@ nothing asks for it.
 import base64
 import binascii
 import dataclasses
-import json
 import re
 import threading
 from collections import OrderedDict
@@ -18,7 +17,15 @@ from typing import Any
 
 from tracer.capture import config, redact
 from tracer.capture.bodies import Bodies
-from tracer.capture.redaction import all_names, called, functions, matches
+from tracer.capture.redaction import (
+    Calls,
+    all_names,
+    called,
+    calls_in,
+    matches,
+    names_at,
+    names_of_arguments,
+)
 from tracer.capture.secretkey import key
 from tracer.core.chain import SplitBody
 from tracer.core.changes import changes
@@ -46,13 +53,10 @@ _STRUCTURE = frozenset(
     )
 )
 _WORD = re.compile(r"[\w./-]{1,40}", re.ASCII)
-_ARGUMENTS = frozenset({"arguments", "input", "args", "parameters"})
 _CODED = (b";base64,", b'"$t":"byte', b'"data":', b'"bytes":')
 _CODE = re.compile(rb"[A-Za-z0-9+/]{24,}={0,2}")
 _CODE_WITHIN = 40  # bytes between the sign of base64 and its beginning
 _DIGITS = 12  # of a number that user's functions get as text
-
-Calls = Sequence[tuple[Any, tuple[str, ...]]]  # arguments of tool calls, names secret in them
 
 
 class Secrets:
@@ -131,7 +135,7 @@ class Secrets:
         """The same for what came in pieces: a secret is replaced in the piece it begins in."""
         made = list(pieces)
         if calls:
-            names = (*names, *_given(b"".join(pieces), calls))
+            names = (*names, *names_of_arguments(b"".join(pieces), calls))
         for _ in range(3):  # what one pass finds by its name stands elsewhere too
             before = self.version
             made = apply_pieces(made, in_order(self._found(b"".join(made))))
@@ -152,27 +156,21 @@ class Secrets:
 
         Payloads are left: they were cleaned before.
         """
+        # Looked at in one go, because most hold nothing.
+        words = "\n".join(_words(value)).encode("utf-8", "surrogatepass")
+        return value if next(self._found(words), None) is None else self._record(value)
+
+    def _record(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.plain(value)
-        if isinstance(value, bytes):
-            made = self.without_forms([value])[0]
-            return value if made == value else made
         if isinstance(value, dict):
-            return {key: self.record(item) for key, item in value.items()}
+            return {key: self._record(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            return type(value)(self.record(item) for item in value)
-        if isinstance(value, SplitBody | Reply | Slot | Value) or not dataclasses.is_dataclass(
-            value
-        ):
+            return type(value)(self._record(item) for item in value)
+        if not _is_ours(value):
             return value
-        changed: dict[str, Any] = {}
-        for name in (f.name for f in dataclasses.fields(value)):
-            old = None if name in _OURS else getattr(value, name)
-            if old is not None and (new := self.record(old)) != old:
-                changed[name] = new
-        if not changed or isinstance(value, type):
-            return value
-        return dataclasses.replace(value, **changed)
+        changed = {name: new for name, old in _fields(value) if (new := self._record(old)) != old}
+        return dataclasses.replace(value, **changed) if changed else value
 
     def plain(self, words: str) -> str:
         """A text without what bytes tell."""
@@ -267,10 +265,10 @@ class Secrets:
             return [Edit(0, len(data), made.encode("utf-8", "surrogateescape"))]
         found = list(scalars(data))
         names = (*names, *config.get().redact.names)
-        inside = _called(found)
+        inside = calls_in(found)
         edits: list[Edit] = []
         for scalar in found:
-            new = self._scalar(scalar, place, (*names, *_names_at(scalar.path, inside)))
+            new = self._scalar(scalar, place, (*names, *names_at(scalar.path, inside)))
             if new is not None:
                 edits.append(Edit(scalar.start, scalar.end, new))
         return edits
@@ -333,6 +331,33 @@ class Secrets:
         return "".join(out)
 
 
+def _is_ours(value: Any) -> bool:
+    """Whether a value is a record of the store, and no payload."""
+    is_payload = isinstance(value, SplitBody | Reply | Slot | Value)
+    return dataclasses.is_dataclass(value) and not is_payload
+
+
+def _fields(value: Any) -> Iterator[tuple[str, Any]]:
+    for field in dataclasses.fields(value):
+        if field.name not in _OURS:
+            yield field.name, getattr(value, field.name)
+
+
+def _words(value: Any) -> Iterator[str]:
+    """The texts of a record."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _words(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _words(item)
+    elif value is not None and _is_ours(value):
+        for _, item in _fields(value):
+            yield from _words(item)
+
+
 def _places(data: bytes, value: str) -> Iterator[tuple[int, int]]:
     for form in redact.written(value):
         at = data.find(form)
@@ -349,37 +374,6 @@ def _stands_alone(data: bytes, start: int, end: int) -> bool:
         return False
     escaped = data[max(0, start - 6) : start].rfind(b"\\") >= 0  # as the n of a new line is
     return escaped or not (before.isalnum() and data[start : start + 1].isalnum())
-
-
-def _given(data: bytes, calls: Calls) -> tuple[str, ...]:
-    """What is secret in a document that is the arguments of one of these tool calls."""
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        return ()
-    return tuple(name for arguments, names in calls if arguments == value for name in names)
-
-
-def _called(found: list[Scalar]) -> dict[tuple[str | int, ...], tuple[str, ...]]:
-    """Where a document has calls of tools with secret parameters, by the place of the call."""
-    known = functions()
-    if not known:
-        return {}
-    return {
-        scalar.path[:-1]: known[scalar.text]
-        for scalar in found
-        if scalar.quoted and scalar.path[-1:] == ("name",) and scalar.text in known
-    }
-
-
-def _names_at(
-    path: tuple[str | int, ...], inside: dict[tuple[str | int, ...], tuple[str, ...]]
-) -> tuple[str, ...]:
-    for at in range(len(path)):
-        names = inside.get(path[:at])
-        if names is not None and path[at] in _ARGUMENTS:
-            return names
-    return ()
 
 
 _runs: OrderedDict[str, Secrets] = OrderedDict()
@@ -401,4 +395,4 @@ def forget(run_id: str) -> None:
     _runs.pop(run_id, None)
 
 
-__all__ = ["Calls", "Secrets", "forget", "of_run"]
+__all__ = ["Secrets", "forget", "of_run"]

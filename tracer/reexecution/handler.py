@@ -208,7 +208,8 @@ class Answerer:
             return False
         if call.kind in ("tool", "step") and call.name != step.name:
             return False
-        old, new = self.answers.asked(step), self.answers.asking(identity.without_secrets(call))
+        kept = identity.without_secrets(call, self.secrets)
+        old, new = self.answers.asked(step), self.answers.asking(kept)
         changes = json_changes(old, new)
         left = [c for c in changes if not any(rule.settles(c) for rule in rules.ignore)]
         if not left and 0 < len(changes) < MAX_CHANGES:
