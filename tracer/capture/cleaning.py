@@ -96,7 +96,8 @@ def with_reply(record: StepEnd, reply: Reply, step: OpenStep, started: StartRead
     """A step's end with its reply, and what that says; read again where it held secrets."""
     known = secrets.of_run(step.run.id)
     if reply.failure is not None:
-        reply = replace(reply, failure=known.tree(reply.failure, "error"))
+        failure = known.record(known.tree(reply.failure, "error"))
+        reply = replace(reply, failure=failure)
     read = read_reply(replace(record, output=reply), step.call, reply, started)
     said = read.output_messages or b""
     calls = _calls(said)

@@ -17,6 +17,7 @@ from typing import Any
 
 from tracer.capture import config, redact
 from tracer.capture.bodies import Bodies
+from tracer.capture.recordwords import fields_of, is_record, words_of
 from tracer.capture.redaction import (
     Calls,
     all_names,
@@ -27,24 +28,14 @@ from tracer.capture.redaction import (
     names_of_arguments,
 )
 from tracer.capture.secretkey import key
-from tracer.core.chain import SplitBody
 from tracer.core.changes import changes
 from tracer.core.jsonspans import Scalar, is_document, literal, scalars
 from tracer.core.marks import MARK, REDACTED, Edit, apply_pieces, in_order, mark
-from tracer.core.records import Slot
 from tracer.core.secretforms import find_secrets
-from tracer.store.writes import Reply, Value
 
 SHORTEST = 6  # characters of a value that is also removed where nothing names it
 _ALONE = 10  # shorter ones only where they stand alone
 _MOST = 500
-# Fields of a record that tracer made itself, or of what was clean already.
-_OURS = frozenset(
-    (
-        *("run_id", "id", "parent", "kind", "status", "source", "slot", "fingerprint"),
-        *("matched_step", "callsite", "effect", "api", "search_text", "output_messages"),
-    )
-)
 _REMEMBERED = 2000
 _STRUCTURE = frozenset(
     (
@@ -157,7 +148,7 @@ class Secrets:
         Payloads are left: they were cleaned before.
         """
         # Looked at in one go, because most hold nothing.
-        words = "\n".join(_words(value)).encode("utf-8", "surrogatepass")
+        words = "\n".join(words_of(value)).encode("utf-8", "surrogatepass")
         return value if next(self._found(words), None) is None else self._record(value)
 
     def _record(self, value: Any) -> Any:
@@ -167,9 +158,9 @@ class Secrets:
             return {key: self._record(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
             return type(value)(self._record(item) for item in value)
-        if not _is_ours(value):
+        if not is_record(value):
             return value
-        changed = {name: new for name, old in _fields(value) if (new := self._record(old)) != old}
+        changed = {name: new for name, old in fields_of(value) if (new := self._record(old)) != old}
         return dataclasses.replace(value, **changed) if changed else value
 
     def plain(self, words: str) -> str:
@@ -196,16 +187,19 @@ class Secrets:
         return self.asks(data) or next(self._found(data), None) is not None
 
     def tree(self, value: Any, place: str) -> Any:
-        """JSON data without its secrets, at any depth."""
+        """JSON data as a function of the user's leaves it; the rest is `record`'s."""
+        return self._tree(value, place) if config.get().redact.calls else value
+
+    def _tree(self, value: Any, place: str) -> Any:
         if isinstance(value, str):
             return self.text(value, place)
         if isinstance(value, dict):
             return {
-                key: item if key in _STRUCTURE else self.tree(item, place)
+                key: item if key in _STRUCTURE else self._tree(item, place)
                 for key, item in value.items()
             }
         if isinstance(value, list | tuple):
-            return type(value)(self.tree(item, place) for item in value)
+            return type(value)(self._tree(item, place) for item in value)
         return value
 
     def _found(self, data: bytes, *, in_lines: bool = False) -> Iterator[Edit]:
@@ -329,33 +323,6 @@ class Secrets:
             if old != new and old and "[redacted" not in old:
                 out.append(self.mark(old))
         return "".join(out)
-
-
-def _is_ours(value: Any) -> bool:
-    """Whether a value is a record of the store, and no payload."""
-    is_payload = isinstance(value, SplitBody | Reply | Slot | Value)
-    return dataclasses.is_dataclass(value) and not is_payload
-
-
-def _fields(value: Any) -> Iterator[tuple[str, Any]]:
-    for field in dataclasses.fields(value):
-        if field.name not in _OURS:
-            yield field.name, getattr(value, field.name)
-
-
-def _words(value: Any) -> Iterator[str]:
-    """The texts of a record."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _words(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _words(item)
-    elif value is not None and _is_ours(value):
-        for _, item in _fields(value):
-            yield from _words(item)
 
 
 def _places(data: bytes, value: str) -> Iterator[tuple[int, int]]:
