@@ -1,6 +1,6 @@
 """The decorators and context managers users write: agent, tool, model, step, note, run."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, overload
 
@@ -65,6 +65,7 @@ def agent(
     timeout: float | None = None,
     discover: bool = True,
     redact: Names = (),
+    setup: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Callable[[F], F]: ...
 def agent(
     function: Any = None,
@@ -73,6 +74,7 @@ def agent(
     name: str | None = None,
     discover: bool = True,
     redact: Names = (),
+    setup: Any = None,
     **limits: Any,
 ) -> Any:
     """Record a call as a run (outermost) or as a sub-agent (inside another agent).
@@ -80,7 +82,9 @@ def agent(
     `max_steps`, `max_tokens`, `max_cost` (US dollars) and `timeout` (seconds) bound the call: at
     the start of the step that would exceed one, `tracer.LimitReached` is raised in the agent.
     Functions that a model is offered as tools are recorded as such, also undecorated ones, unless
-    `discover` is False (which counts for a run, so on its outermost agent). `redact`: as of tools.
+    `discover` is False (which counts for a run, so on its outermost agent). `setup` is called in a
+    re-execution, without arguments, and gives those that can't be stored (a client, a session, a
+    method's object) by name, as in `setup=lambda: {"self": Shop()}`. `redact`: as of tools.
     """
     unknown = set(limits) - {"max_steps", "max_tokens", "max_cost", "timeout"}
     if unknown:
@@ -92,7 +96,10 @@ def agent(
             return inner
         register(name or inner.__name__, redact)
         spec = Spec("agent", name or inner.__name__, inner, None, given, discover=discover)
+        spec.setup = setup
         wrapped = wrap(spec, agents.open_agent)
+        if setup is not None:
+            setattr(wrapped, agents.SETUP, setup)
         agents.register(spec, wrapped)
         return wrapped
 
