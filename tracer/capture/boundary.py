@@ -180,6 +180,8 @@ class OpenStep:
     ended: bool = False
     forks: int = 0  # `run.forks` at its start: only that process ends it
     made: Encoded | None = None  # the result, once it has ended with one
+    kept: Call | None = None  # the call without secrets, once the writer's thread was at it
+    record: Any = None  # the store's record of its end, likewise
 
     def end(self, status: str, **what: Any) -> None:
         """Record the end; once, later calls do nothing."""

@@ -29,6 +29,7 @@ _SAMPLES = str(Path(__file__).resolve().parents[1] / "demo")
 
 def environment() -> dict[str, JSON]:
     """Python, platform, argv, cwd and process, for the run's record."""
+    wished = os.environ.get("TRACER_REDACT")
     return {
         "python": platform.python_version(),
         "platform": sys.platform,
@@ -38,6 +39,7 @@ def environment() -> dict[str, JSON]:
         "host": platform.node(),
         "hashseed": os.environ.get("PYTHONHASHSEED"),
         "keys": [name for name in KEY_VARIABLES if os.environ.get(name)],
+        **({"redact": wished} if wished else {}),
     }
 
 

@@ -21,12 +21,21 @@ def report(where: str, error: BaseException) -> None:
     key = f"{where}:{type(error).__name__}"
     if key in _seen:
         return
-    first = not _seen
+    first = not any(":" in other for other in _seen)
     _seen.add(key)
     logger.warning("fault in %s: %s", where, error, exc_info=error)
     if first:
         text = f"tracer: internal fault in {where} ({type(error).__name__}: {error}); "
         print(text + "the program goes on, this recording may lack a part", file=sys.stderr)
+
+
+def announce(key: str, sentence: str) -> None:
+    """Say once what the user has to mend."""
+    if key in _seen:
+        return
+    _seen.add(key)
+    logger.warning("%s", sentence)
+    print(sentence, file=sys.stderr)
 
 
 def swallow(default: Any) -> Callable[[Callable[P, T]], Callable[P, T]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from tracer.capture import identity, redact
+from tracer.capture import cleaning, identity, redact, secrets
 from tracer.capture.boundary import Call as StepCall
 from tracer.capture.boundary import End, OpenStep
 from tracer.capture.encoding import decode_chunks
@@ -20,7 +20,6 @@ from tracer.capture.pricelist import PriceList
 from tracer.capture.readings import (
     StartReading,
     read_function_end,
-    read_reply,
     read_start,
 )
 from tracer.capture.toolcalls import ToolCalls
@@ -90,21 +89,24 @@ class StoreRecorder:
         self._opened = False
         self._readings: dict[tuple[str, int], StartReading] = {}
         self._calls = ToolCalls()
+        self._names: dict[str, str] = {}  # of runs under way
         self.tallies: dict[str, Tally] = {}
         self.queue = make_queue(self)
 
     def run_started(self, start: RunStart) -> None:
         self.tallies[start.run_id] = Tally()
+        self._names[start.run_id] = start.name
         redact.remember_environment()
-        start = redact.record(start)
         # The first run opens or makes the database, which takes longer than writing a row.
         patience = WAIT_SECONDS if self._opened else OPEN_SECONDS
         self._opened = True
-        self.queue.put_and_wait(lambda writer: writer.start_run(start), patience)
+        job = _Once(lambda: cleaning.run_start(start))
+        self.queue.put_and_wait(lambda writer: writer.start_run(job.made()), patience)
 
     def run_ended(self, end: RunEnd) -> None:
         # Cleaned on the writer's thread: by then all headers before it have been seen.
-        self.queue.put_and_wait(lambda writer: writer.end_run(redact.record(end)), WAIT_SECONDS)
+        job = _Once(lambda: cleaning.run_end(end, self._names.pop(end.run_id, "")))
+        self.queue.put_and_wait(lambda writer: writer.end_run(job.made()), WAIT_SECONDS)
         self._calls.ended(end.run_id)
 
     def after_fork_in_child(self) -> None:
@@ -180,10 +182,11 @@ class StoreRecorder:
         if step.run.is_program and step.run.outermost[:1] == [step]:
             # A program's own input is its argv; what its agent was asked says more in a list.
             reading = self._readings[step.run.id, step.n]
-            writer.update_run(step.run.id, input_text=redact.text(reading.summary))
+            writer.update_run(step.run.id, input_text=reading.summary)
 
     def _start_record(self, step: OpenStep, call: StepCall) -> StepStart:
-        kept = identity.without_secrets(call)
+        known = secrets.of_run(step.run.id)
+        step.kept = kept = identity.without_secrets(call, known)
         body = identity.split(kept, self._splitter)
         fingerprint = step.decision.fingerprint or identity.call_fingerprint(kept, body)
         reading = read_start(kept, body)
@@ -219,17 +222,19 @@ class StoreRecorder:
             search_text=reading.search_text,
             detail=detail,
         )
-        return redact.record(start)
+        return cleaning.step_start(start, call, kept, known)
 
     def _end_record(self, step: OpenStep, end: End) -> StepEnd:
         started = self._readings.pop((step.run.id, step.n), None) or StartReading(step.call.name)
+        known = secrets.of_run(step.run.id)
+        end, value = cleaning.end(end, step.call, known)
         record = StepEnd(
             run_id=step.run.id,
             n=step.n,
             status=end.status,  # type: ignore[arg-type]
             ended_ns=end.ended_ns,
             end_seq=end.end_seq,
-            output=None if end.value is None else Value(end.value),
+            output=value,
             error=end.error,
             fidelity=end.fidelity,
             diverged=step.decision.diverged,
@@ -244,7 +249,9 @@ class StoreRecorder:
         tally = self.tallies.setdefault(step.run.id, Tally())
         if record.status == "error" and step.call.kind != "agent":
             tally.error_step = step.n
-        return redact.record(self._plan_price(record, step, started, tally))
+        made: StepEnd = known.record(self._plan_price(record, step, started, tally))
+        step.record = made
+        return made
 
     def _with_reading(
         self, record: StepEnd, step: OpenStep, end: End, started: StartReading
@@ -265,7 +272,7 @@ class StoreRecorder:
             raw.complete,
             raw.failure,
         )
-        return read_reply(replace(record, output=reply), step.call, reply, started)
+        return cleaning.with_reply(record, reply, step, started)
 
     def _plan_price(
         self, record: StepEnd, step: OpenStep, started: StartReading, tally: Tally
@@ -303,7 +310,7 @@ def _input_payload(call: StepCall, body: SplitBody | None) -> Value | Request | 
     if call.request is not None and body is not None:
         request = call.request
         kept = redact.headers(request.headers)
-        return Request(request.method, redact.url(request.url), kept, body)
+        return Request(request.method, request.url, kept, body)
     if body is not None:
         return Conversation(body)
     return None if call.input is None else Value(call.input)

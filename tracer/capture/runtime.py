@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tracer.capture import concurrency, config, http, otel, processes, scope, seams
+from tracer.capture import concurrency, config, http, otel, processes, scope, seams, secretkey
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
 from tracer.capture.environment import environment
 from tracer.capture.numbering import Numbers
@@ -107,6 +107,7 @@ def runs_started() -> int:
 
 def recorder_for(database: Path) -> StoreRecorder:
     """The recorder of a database; starts its writer thread on first use."""
+    secretkey.use_database(database)
     with _lock:
         recorder = _recorders.get(database)
         if recorder is None:

@@ -77,7 +77,10 @@ def _show_run(store: Store, run: Run) -> None:
     for divergence in run.divergences:
         place = f"diverged at step {divergence.get('n')}"
         line(f"  {place}: {divergence.get('message')}", YELLOW, whole=True)
-    line(f"  replay {_replayable(store, run)}", FAINT, whole=True)
+    how, notes = _replayable(store, run)
+    line(f"  replay {how}", FAINT, whole=True)
+    for note in notes:
+        line(f"         {note}", FAINT, whole=True)
     if not steps:
         line("  nothing was recorded before it ended" if run.ended_ns else "  no step yet")
         return
@@ -106,15 +109,15 @@ def _facts(run: Run) -> list[str]:
     ]
 
 
-def _replayable(store: Store, run: Run) -> str:
-    """Whether it can be re-executed here, or why not."""
+def _replayable(store: Store, run: Run) -> tuple[str, list[str]]:
+    """Whether it can be re-executed here, or why not; and what it is given instead of secrets."""
     if run.status == "running":
-        return "when it has ended"
+        return "when it has ended", []
     try:
-        plan(store, ReplaySpec(run.id))
+        made = plan(store, ReplaySpec(run.id))
     except TracerError as error:
-        return f"not here: {error}"
-    return f"tracer replay {run.id[:8]}"
+        return f"not here: {error}", []
+    return f"tracer replay {run.id[:8]}", [text for text in made.warnings if "redacted" in text]
 
 
 def _depths(steps: list[Step]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tracer.capture import redact, runtime
+from tracer.capture import cleaning, runtime, secretkey, secrets
 from tracer.capture import scope as scopes
 from tracer.capture.agents import SETUP
 from tracer.capture.boundary import ActiveRun
@@ -84,7 +84,9 @@ class Session:
             bool(given.get("serve_anyway")),
             given.get("break_at"),
         )
-        handler = Answerer(Tape(steps), Answers(self.store), rules)
+        secretkey.use_database(Path(given["database"]))
+        known = secrets.of_run(given["run_id"])
+        handler = Answerer(Tape(steps), Answers(self.store), rules, known)
         handler.on_live = self._go_live
         handler.budget.spent = self._spent
         return handler
@@ -336,7 +338,10 @@ class Session:
 
     def _output_differs(self) -> bool:
         recorded = self.store.run_value(self.parent.id, "output")
-        return recorded != (None if self.output is None else redact.data(self.output))
+        if recorded is None or self.output is None:
+            return recorded is not self.output
+        known = self.handler.secrets
+        return recorded != cleaning.result(self.output, "output", self.parent.name, known)
 
     def _could_not_start(self, error: ErrorInfo) -> bool:
         """Whether a module is missing, or the code can't even be read."""
@@ -359,7 +364,7 @@ class Session:
 
     def _failed_so_before(self, error: ErrorInfo) -> bool:
         before = self.parent.error
-        message = redact.text(error.message)
+        message = self.handler.secrets.text(error.message, "error")
         return before is not None and (before.type, before.message) == (error.type, message)
 
 

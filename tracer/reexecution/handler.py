@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
+from tracer.capture.secrets import Secrets
 from tracer.core.chain import BodySplitter
 from tracer.core.diff import MAX_CHANGES, json_changes
 from tracer.core.records import Step
@@ -25,6 +26,7 @@ from tracer.reexecution.budget import Budget
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
 from tracer.reexecution.gate import Gate, pause, trio_running
 from tracer.reexecution.heldstate import HeldStates
+from tracer.reexecution.marked import Marked, hidden
 from tracer.reexecution.policy import Policy
 from tracer.reexecution.rules import Rules
 from tracer.reexecution.servers import Servers, refuse_dummy_key
@@ -48,10 +50,11 @@ CANCEL_SECONDS = 5.0  # a cancellation may take this much longer than it did
 class Answerer:
     """Implements capture's `StepHandler` from a tape and rules. Thread-safe."""
 
-    def __init__(self, tape: Tape, answers: Answers, rules: Rules) -> None:
+    def __init__(self, tape: Tape, answers: Answers, rules: Rules, secrets: Secrets) -> None:
         self.tape = tape
         self.answers = answers
         self.rules = rules
+        self.secrets = secrets
         self.divergences: list[Divergence] = []
         self.budget = Budget(rules.ceilings)
         self.ignored = 0  # steps that were answered although they differed, as was asked for
@@ -60,6 +63,7 @@ class Answerer:
         self._stopped_at = 0.0
         self._ignored = 0
         self._servers = Servers(answers)
+        self._marked = Marked(answers, secrets)
         self._splitter = BodySplitter()
         self._held = HeldStates(tape.steps, answers, rules.fork)
         self._lock = threading.RLock()
@@ -102,7 +106,7 @@ class Answerer:
             return self._decide(call)
 
     def _decide(self, call: Call) -> Decision:
-        kept = identity.without_secrets(call)
+        kept = identity.without_secrets(call, self.secrets)
         fingerprint = identity.call_fingerprint(kept, identity.split(kept, self._splitter))
         write_tool = call.kind == "tool" and call.effect not in ("read", "local")
         match = self.tape.match(call.slot, fingerprint, write_tool=write_tool)
@@ -110,6 +114,10 @@ class Answerer:
             # Recorded before anything had shown that this is a secret.
             known = identity.call_fingerprint(call, identity.split(call, self._splitter))
             match = self.tape.match(call.slot, known, write_tool=write_tool)
+        if match.how == "miss" and match.step is not None and self._marked.learn(match.step, kept):
+            kept = identity.without_secrets(call, self.secrets)
+            fingerprint = identity.call_fingerprint(kept, identity.split(kept, self._splitter))
+            match = self.tape.match(call.slot, fingerprint, write_tool=write_tool)
         if match.how == "miss":
             if not self._tolerates(call, match):
                 return self._missed(call, match, fingerprint)
@@ -205,7 +213,8 @@ class Answerer:
             return False
         if call.kind in ("tool", "step") and call.name != step.name:
             return False
-        old, new = self.answers.asked(step), self.answers.asking(identity.without_secrets(call))
+        kept = identity.without_secrets(call, self.secrets)
+        old, new = self.answers.asked(step), self.answers.asking(kept)
         changes = json_changes(old, new)
         left = [c for c in changes if not any(rule.settles(c) for rule in rules.ignore)]
         if not left and 0 < len(changes) < MAX_CHANGES:
@@ -219,9 +228,9 @@ class Answerer:
         if match.step is None:
             nearest = self.tape.nearest(call.slot)
             return extra(call.kind, call.name, nearest, call.callsite)
-        new = self.answers.asking(identity.without_secrets(call))
+        new = self.answers.asking(identity.without_secrets(call, self.secrets))
         old = self.answers.asked(match.step)
-        return changed(match.step, call.name, old, new, call.callsite)
+        return changed(match.step, call.name, old, hidden(old, new), call.callsite)
 
     def _report_move(self, match: Match, step: Step, call: Call) -> None:
         if match.how in ("shifted", "moved") and not same_branch(step.slot, call.slot):

@@ -37,6 +37,7 @@ from tracer.reexecution.checks import (
 from tracer.reexecution.heldstate import held_warnings
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.process_checks import check_processes, process_warnings
+from tracer.reexecution.redacted import redacted_warnings
 from tracer.reexecution.rules import After
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
@@ -172,6 +173,7 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
         warnings += held_warnings(store, steps, step)
     warnings += _policy_warnings(spec, steps)
     warnings += served_warnings(steps, step)
+    warnings += redacted_warnings(store, run, steps, step)
     warnings += process_warnings(steps, step, live=spec.after != "recorded")
     warnings += changed_source(entry)
     served = len(steps) if step is None else sum(s.start_seq < step.start_seq for s in steps)
@@ -333,6 +335,9 @@ def _environment(plan: Plan) -> dict[str, str]:
     seed = plan.entry.get("hashseed")
     if isinstance(seed, str):
         environment["PYTHONHASHSEED"] = seed
+    wished = plan.run.environment.get("redact")
+    if plan.run.origin == "local" and isinstance(wished, str):  # a file's word imports nothing
+        environment.setdefault("TRACER_REDACT", wished)
     return environment
 
 
