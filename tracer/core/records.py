@@ -16,6 +16,8 @@ Effect = Literal["external", "read", "local"]
 Origin = Literal["local", "imported", "otlp"]
 Fidelity = Literal["exact", "lossy", "opaque"]
 
+NotedKind = Literal["printed", "logs", "touched", "locals", "environment"]
+
 JSON = Any  # any value of the JSON data model
 
 
