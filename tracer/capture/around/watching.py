@@ -10,12 +10,11 @@ from tracer.capture import config
 from tracer.capture.around import effects, git, logs, output, packages, settings
 from tracer.capture.callsite import is_user_file
 from tracer.capture.guard import report
-from tracer.core.records import JSON
+from tracer.core.records import AROUND, JSON
 
 if TYPE_CHECKING:
     from tracer.capture.boundary import ActiveRun
 
-WORD = "around"  # in `config.CAPTURES`, and in a run's environment: that this was switched on
 _DIRTY_SECONDS = 0.3  # that the end of a run waits for git
 
 _lock = threading.Lock()
@@ -25,7 +24,7 @@ _packages: tuple[int, dict[str, JSON]] = (0, {})
 
 def is_on() -> bool:
     """Whether anything is to be noted around steps."""
-    return WORD in config.get().capture
+    return AROUND in config.get().capture
 
 
 def started(run: "ActiveRun") -> None:
@@ -82,7 +81,7 @@ def at_start(entry: dict[str, JSON]) -> dict[str, JSON]:
     """What a run's environment says from its start on."""
     if not is_on():
         return {}
-    found: dict[str, JSON] = {WORD: True}
+    found: dict[str, JSON] = {AROUND: True}
     commit = git.commit_of(_folder(entry))
     if commit is not None:
         found["git"] = commit
