@@ -26,7 +26,7 @@ class Gathered:
     exchange, whose own connection is no news."""
 
     __slots__ = (
-        "_above", "_closed", "_due", "_run", "hosts", "logs", "lost", "n", "printed", "quiet",
+        "_above", "_closed", "_due", "_known", "_run", "hosts", "logs", "lost", "n", "printed", "quiet",
         "touched", "wire",
     )  # fmt: skip
 
@@ -40,6 +40,7 @@ class Gathered:
         self._above = above
         self._closed = False
         self._due = 0.0
+        self._known: set[Touch] = set()
         self.printed: Text | None = None
         self.logs: Bounded[dict[str, JSON]] | None = None
         self.touched: dict[Touch, int] | None = None
@@ -81,9 +82,11 @@ class Gathered:
         if here.touched is None:
             here.touched = {}
         key = (what, name, to)
-        if key not in here.touched and len(here.touched) >= MOST_TOUCHED:
-            here.lost += 1
-            return
+        if key not in here._known:
+            if len(here._known) >= MOST_TOUCHED:
+                here.lost += 1
+                return
+            here._known.add(key)
         here.touched[key] = here.touched.get(key, 0) + 1
         here._noted()
 

@@ -90,8 +90,7 @@ def _parsed(data: bytes) -> Any:
 
 def _put(found: Around, kind: str, item: Any) -> None:
     if isinstance(item, dict) and _is_count(item.get("left_out")) and len(item) == 1:
-        if kind in ("printed", "logs", "touched"):
-            getattr(found, kind).append({"left_out": item["left_out"]})
+        _leave_out(found, kind, item["left_out"])
         return
     match kind, item:
         case "printed", [str(stream), str(text)] if stream in _STREAMS:
@@ -108,6 +107,15 @@ def _put(found: Around, kind: str, item: Any) -> None:
             found.frames.append(_frame(item))
         case _:
             pass
+
+
+def _leave_out(found: Around, kind: str, count: int) -> None:
+    if kind == "touched":  # counted in each piece; of no place among the others
+        known = found._known.setdefault(("", "", None), {"left_out": 0})
+        known["left_out"] += count
+        found.touched = [item for item in found.touched if item is not known] + [known]
+    elif kind in ("printed", "logs"):
+        getattr(found, kind).append({"left_out": count})
 
 
 def _log(item: dict[str, Any]) -> dict[str, Any]:
