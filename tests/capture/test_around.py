@@ -140,7 +140,9 @@ def test_what_is_cut_keeps_no_half_of_a_secret(
     assert "[redacted]" in found.logs[0]["text"]
 
 
-def test_log_records_whatever_the_handlers(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_records_whatever_the_handlers(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
     log = logging.getLogger("shop.refunds")
     log.setLevel(logging.INFO)
     log.addHandler(logging.NullHandler())

@@ -7,7 +7,7 @@ import sys
 from tests.support.processes import CLI, Desk
 from tracer.interchange.around import OUTSIDE, Around, around
 
-HOSTILE = r'''
+HOSTILE = r"""
 import io, logging, os, sys
 import tracer
 
@@ -61,7 +61,7 @@ def agent():
     print("no newline at the end", end="")
 
 agent()
-'''
+"""
 DIES = """
 import os, tracer
 

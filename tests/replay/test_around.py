@@ -37,11 +37,7 @@ def test_a_replays_output_is_attached_to_its_steps(desk: Desk) -> None:
         first = store.find_run("last").id
         texts = {
             run: [
-                [
-                    item["text"]
-                    for item in around(store, run, n).printed
-                    if item["stream"] == "out"
-                ]
+                [item["text"] for item in around(store, run, n).printed if item["stream"] == "out"]
                 for n in (1, 2, 3)
             ]
             for run in (first, came.run_id)

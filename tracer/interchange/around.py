@@ -111,9 +111,9 @@ def _put(found: Around, kind: str, item: Any) -> None:
 
 def _leave_out(found: Around, kind: str, count: int) -> None:
     if kind == "touched":  # counted in each piece; of no place among the others
-        known = found._known.setdefault(("", "", None), {"left_out": 0})
-        known["left_out"] += count
-        found.touched = [item for item in found.touched if item is not known] + [known]
+        if found.touched and "left_out" in found.touched[-1]:
+            count += found.touched.pop()["left_out"]
+        found.touched.append({"left_out": count})
     elif kind in ("printed", "logs"):
         getattr(found, kind).append({"left_out": count})
 
@@ -139,7 +139,10 @@ def _touch(found: Around, what: str, name: str, item: dict[str, Any]) -> None:
         return
     kept = {"what": what, "name": name, "times": count} | ({} if to is None else {"to": to})
     found._known[what, name, to] = kept
-    found.touched.append(kept)
+    at = len(found.touched)
+    if at and "left_out" in found.touched[-1]:
+        at -= 1
+    found.touched.insert(at, kept)
 
 
 def _frame(item: dict[str, Any]) -> dict[str, Any]:
