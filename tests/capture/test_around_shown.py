@@ -20,7 +20,10 @@ class Raises:
         raise RuntimeError("no")
 
     __str__ = __repr__
-    __iter__ = __len__ = __getattribute__ = __format__ = __repr__  # type: ignore[assignment]
+    __iter__ = __len__ = __format__ = __repr__  # type: ignore[assignment]
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError("asked")
 
 
 class Hangs:
@@ -35,12 +38,12 @@ class Wrong:
 
 
 class Lies:
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         raise RuntimeError("asked")
 
     @property
-    def __dict__(self) -> Any:
+    def __dict__(self) -> Any:  # type: ignore[override]
         raise RuntimeError("asked")
 
 

@@ -30,7 +30,7 @@ def current() -> Path:
 
 
 def write(path: Path) -> None:
-    """Two model calls with a shared history, a tool that prints and fails, a replay that never ended."""
+    """Two model calls with a shared history, a tool that prints and fails, a replay without end."""
     writer, splitter = StoreWriter(path), BodySplitter()
     writer.start_run(run_start(1, input=Value(b'{"question":"Where is my lamp?"}')))
     for n, messages in enumerate((["system", "user"], ["system", "user", "assistant"]), start=1):

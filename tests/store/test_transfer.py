@@ -51,8 +51,9 @@ def source(writer: StoreWriter, store: Store) -> Store:
     writer.start_step(step_start(7))
     writer.end_step(step_end(7, diverged=True))
     writer.start_step(step_start(8, input=None))  # never ended
-    for n, kind, data in ((0, "printed", b"[1]"), (1, "logs", b"[2]"), (1, "locals", b"[3]")):
-        writer.add_noted(Noted(RUN, n, kind, data))
+    writer.add_noted(Noted(RUN, 0, "printed", b"[1]"))
+    writer.add_noted(Noted(RUN, 1, "logs", b"[2]"))
+    writer.add_noted(Noted(RUN, 1, "locals", b"[3]"))
     writer.end_run(run_end(output=Value(b"1"), warnings=("w",), divergences=({"n": 1},)))
     return store
 

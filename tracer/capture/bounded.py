@@ -70,7 +70,11 @@ class Text(Bounded[tuple[str, str]]):
 
     def write(self, stream: str, text: str) -> None:
         """Keep a text as far as there is room."""
-        if len(text) > self._room:
+        if len(text) <= self._room:
+            self._first.append((stream, text))
+            self._room -= len(text)
+            return
+        if self._room or len(text) > self._last:
             text = self._cut(stream, text)
         if text:
             self.add((stream, text), len(text))

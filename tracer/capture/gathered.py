@@ -26,8 +26,8 @@ class Gathered:
     exchange, whose own connection is no news."""
 
     __slots__ = (
-        "_above", "_closed", "_due", "_known", "_run", "hosts", "logs", "lost", "n", "printed", "quiet",
-        "touched", "wire",
+        "_above", "_closed", "_due", "_known", "_run", "hosts", "logs", "lost", "n", "printed",
+        "quiet", "touched", "wire",
     )  # fmt: skip
 
     def __init__(

@@ -9,6 +9,7 @@ from tracer.core.records import JSON
 from tracer.interchange.around import Around
 
 _MOST = 4_000  # characters of one text; `--json` has all of it
+_FIRST_LINES, _LAST_LINES = 30, 20
 _MOST_LOGS = 40
 _MOST_TOUCHED = 30
 UNTOUCHED = (
@@ -34,7 +35,7 @@ def show_around(around: Around, *, untouched: bool = False) -> None:
     """Output, log records and what was touched."""
     if around.printed:
         _heading("printed")
-        block(_short(printed_text(around), _MOST), "  ")
+        block(_ends(printed_text(around)), "  ")
     if around.logs:
         _heading("logged")
         for record in around.logs[:_MOST_LOGS]:
@@ -110,6 +111,20 @@ def _touch_line(touch: dict[str, Any]) -> str:
 def _more(items: list[dict[str, Any]], most: int, what: str) -> None:
     if len(items) > most:
         line(f"  … {count(len(items) - most, f'more {what}')}: --json shows all", FAINT)
+
+
+def _ends(text: str) -> str:
+    """The first and the last lines: how it began, and what was said before the end."""
+    lines = text.split("\n")
+    gap = len(lines) - _FIRST_LINES - _LAST_LINES
+    if gap <= 1 and len(text) <= 2 * _MOST:
+        return text
+    if gap <= 1:
+        said = f"… {len(text) - 2 * _MOST:,} more characters: --json shows all …"
+        return f"{text[:_MOST]}\n{said}\n{text[-_MOST:]}"
+    first, last = "\n".join(lines[:_FIRST_LINES]), "\n".join(lines[-_LAST_LINES:])
+    said = f"… {gap:,} more lines: --json shows all …"
+    return f"{_short(first, _MOST)}\n{said}\n{last[-_MOST:]}"
 
 
 def _short(text: str, most: int) -> str:

@@ -7,12 +7,16 @@ is dirty is asked of git itself, beside the program, once a process, without tak
 import _thread
 import os
 import re
+import select
+import signal
 from pathlib import Path
-from typing import Any
 
 from tracer.core.records import JSON
 
 _SECONDS = 5.0  # that `git status` may take
+# A monitor or a hook of the user's must not be started for this.
+_COMMAND = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "status",
+            "--porcelain", "--untracked-files=no", "--ignore-submodules")  # fmt: skip
 _HASH = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
 _MOST = 1 << 20  # bytes of a file of git's that is read
 _asked: dict[Path, "_Asked"] = {}
@@ -123,24 +127,38 @@ def _status(root: Path, asked: _Asked) -> None:
 
 
 def _is_dirty(root: Path) -> bool | None:
-    # Loaded here: a program outside any repository may not need it.
-    import subprocess
-
-    # A configured monitor or hook of the user's must not be started for this.
-    command = ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null",
-               "status", "--porcelain", "--untracked-files=no", "--ignore-submodules"]  # fmt: skip
-    environment = {
-        name: value for name, value in os.environ.copy().items() if not name.startswith("GIT_")
-    }
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
-    quiet: Any = subprocess.DEVNULL
-    process = subprocess.Popen(
-        command, cwd=root, env=environment, stdin=quiet, stdout=subprocess.PIPE, stderr=quiet
-    )
-    try:
-        out, _ = process.communicate(timeout=_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
+    """Ask git, without `subprocess`: a program that has no use for it need not load it."""
+    if not hasattr(os, "posix_spawnp"):
         return None
-    return bool(out.strip()) if process.returncode == 0 else None
+    reading, writing = os.pipe()
+    quiet = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 2)]
+    try:
+        pid = os.posix_spawnp(
+            "git",
+            ["git", "-C", str(root), *_COMMAND],
+            _environment(),
+            file_actions=[*quiet, (os.POSIX_SPAWN_DUP2, writing, 1)],
+        )
+    finally:
+        os.close(writing)
+    try:
+        said = _first_bytes(reading)
+    finally:
+        os.close(reading)
+    if said is None:
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    if said:
+        return True
+    return False if said == b"" and status == 0 else None
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: text for name, text in os.environ.copy().items() if not name.startswith("GIT_")}
+    return kept | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+
+
+def _first_bytes(descriptor: int) -> bytes | None:
+    """What can be read first, b"" at the end; None when nothing comes for a while."""
+    ready, _, _ = select.select([descriptor], [], [], _SECONDS)
+    return os.read(descriptor, 4096) if ready else None

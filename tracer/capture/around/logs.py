@@ -5,7 +5,6 @@ seen it yet. It has returned before a handler runs, so no frame of ours is in wh
 """
 
 import logging
-import os
 import time
 from types import TracebackType
 from typing import Any
@@ -54,7 +53,7 @@ def _see(record: logging.LogRecord) -> None:
         if scope is None:
             return
         kept = _kept(record)
-        scope.gathered.log(kept, 60 + sum(len(str(value)) for value in kept.values()))
+        scope.gathered.log(kept, 150 + len(kept["text"]) + 100 * len(kept.get("trace", ())))
     except Exception as error:
         report("seeing a log record", error)
 
@@ -66,7 +65,7 @@ def _kept(record: logging.LogRecord) -> dict[str, JSON]:
         "level": str(record.levelname),
         "logger": str(record.name),
         "text": _bounded(text),
-        "where": f"{os.path.basename(str(record.pathname))}:{record.lineno}",
+        "where": f"{record.filename}:{record.lineno}",
     }
     failed = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
     if isinstance(failed, BaseException):

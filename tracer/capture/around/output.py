@@ -7,6 +7,7 @@ What is written to the descriptors by other means (`os.write`, C code, child pro
 """
 
 import codecs
+import contextlib
 import functools
 import io
 import sys
@@ -52,8 +53,10 @@ def stop() -> None:
     """Leave the streams as they were found."""
     for patches in list(_heard.values()):
         for owner, name, wrapper in patches:
-            if vars(owner).get(name) is wrapper:  # else somebody has put his own over it
-                delattr(owner, name)
+            # Else somebody has put his own over it, or the object is gone to pieces.
+            with contextlib.suppress(AttributeError, TypeError, ValueError):
+                if vars(owner).get(name) is wrapper:
+                    delattr(owner, name)
     _heard.clear()
 
 
@@ -77,19 +80,17 @@ def _hear_at(owner: Any, name: str, wrapper: Any) -> None:
     _heard.setdefault(id(owner), []).append((owner, name, wrapper))
 
 
-def _decoding(stream: str) -> Callable[[Any, Any], None]:
+def _decoding(stream: str) -> Callable[[Any], None]:
     """Hears bytes as the text that they are likely to be."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
-    def hear_bytes(data: Any, frame: Any) -> None:
-        _text(stream, decoder.decode(bytes(data)), frame)
+    def hear_bytes(data: Any) -> None:
+        _text(stream, decoder.decode(bytes(data)))
 
     return hear_bytes
 
 
-def _writer(
-    original: Callable[[Any], Any], hear_it: Callable[[Any, Any], None]
-) -> Callable[..., Any]:
+def _writer(original: Callable[[Any], Any], hear_it: Callable[[Any], None]) -> Callable[..., Any]:
     hearing = _hearing
 
     def write(text: Any, /) -> Any:
@@ -106,7 +107,7 @@ def _writer(
         finally:
             hearing.below = False
         if text:
-            hear_it(text, sys._getframe(1))
+            hear_it(text)
         return written
 
     return write
@@ -130,15 +131,21 @@ def _below(original: Callable[[], Any]) -> Callable[[], Any]:
     return flush
 
 
-def _text(stream: str, text: Any, frame: Any) -> None:
+def _text(stream: str, text: Any) -> None:
     try:
         if not isinstance(text, str):
             return
-        name = frame.f_globals.get("__name__", "")
-        if name.startswith("tracer.") and not name.startswith("tracer.demo"):
-            return  # our own words are no output of the program
         scope = scopes.current()
-        if scope is not None:
+        if scope is not None and (stream == "out" or not _is_ours()):
             scope.gathered.write(stream, text)
     except Exception as error:
         report("hearing the program's output", error)
+
+
+def _is_ours() -> bool:
+    """Whether tracer itself says something, which it does on standard error alone."""
+    frame: Any = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__") == __name__:
+        frame = frame.f_back
+    name = "" if frame is None else str(frame.f_globals.get("__name__", ""))
+    return name.startswith("tracer.") and not name.startswith("tracer.demo")

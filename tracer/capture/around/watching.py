@@ -15,7 +15,7 @@ from tracer.core.records import AROUND, JSON
 if TYPE_CHECKING:
     from tracer.capture.boundary import ActiveRun
 
-_DIRTY_SECONDS = 0.3  # that the end of a run waits for git
+_DIRTY_SECONDS = 0.2  # that the end of a run waits for git
 
 _lock = threading.Lock()
 _runs = 0
