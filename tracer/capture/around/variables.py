@@ -4,7 +4,7 @@ from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from tracer.capture.around.shown import hidden, shown
-from tracer.capture.callsite import is_user_file
+from tracer.capture.callsite import is_user_code
 from tracer.capture.guard import report
 from tracer.core.records import JSON
 
@@ -28,7 +28,7 @@ def _frames(error: BaseException) -> list[tuple[FrameType, int]]:
     found: list[tuple[FrameType, int]] = []
     trace, walked = error.__traceback__, 0
     while trace is not None and walked < _WALKED:
-        if is_user_file(trace.tb_frame.f_code.co_filename):
+        if is_user_code(trace.tb_frame.f_code):
             found.append((trace.tb_frame, trace.tb_lineno))
         trace, walked = trace.tb_next, walked + 1
     return found[-_MOST_FRAMES:]
