@@ -193,7 +193,9 @@ class OpenStep:
         self.run.seams.pop(self.id, None)
         self.made = what.get("made")
         self.scope.gathered.close()
-        sequence = self.run.ends.begin()
+        sequence, beside = self.run.ends.begin()
+        if beside:
+            what["detail"] = {**what.get("detail", {}), "beside": True}
         try:
             end = End(status, time.time_ns(), sequence, **what)
             self.run.recorder.step_ended(self, end)
@@ -356,6 +358,7 @@ class ActiveRun:
             limit()
         if self.look is not None:
             self.look()
+        self.ends.went_on()
         step_id = new_step_id()
         number, sequence = self.numbers.start()
         inner = scope.for_step(call.slot, step_id, call.name if call.kind == "tool" else None)
