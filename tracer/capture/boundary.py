@@ -4,8 +4,6 @@ Every decorated function and every HTTP exchange passes here. `StepHandler` is t
 declares it, replay implements it. Without a handler a step is done for real and recorded.
 """
 
-import os
-import random
 import threading
 import time
 import weakref
@@ -22,6 +20,7 @@ from tracer.capture.answers import (
     ValueAnswer,
 )
 from tracer.capture.gathered import Gathered
+from tracer.capture.ids import new_run_id, new_step_id
 from tracer.capture.numbering import Numbers
 from tracer.capture.scope import Scope
 from tracer.capture.turns import Turns
@@ -38,20 +37,6 @@ from tracer.core.records import (
 )
 from tracer.errors import CannotReplayError
 from tracer.providers.base import Api, HttpRequest
-
-# A generator of its own: drawing ids from the global one would change the agent's random numbers.
-_ids = random.Random(os.urandom(16))
-os.register_at_fork(after_in_child=lambda: _ids.seed(os.urandom(16)))
-
-
-def new_run_id() -> str:
-    """32 hex digits, an OpenTelemetry trace id."""
-    return f"{_ids.getrandbits(128) | 1:032x}"
-
-
-def new_step_id() -> str:
-    """16 hex digits, an OpenTelemetry span id."""
-    return f"{_ids.getrandbits(64) | 1:016x}"
 
 
 @dataclass(slots=True)
