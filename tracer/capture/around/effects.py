@@ -44,7 +44,11 @@ EVENTS = (
 )  # fmt: skip
 _QUIET = ("/dev/", "/proc/", "/sys/")
 # Modules of ours that stand between the program and what it calls.
-_BETWEEN = ("/reexecution/redirect.py", "/capture/processes/", "/capture/http/")
+_BETWEEN = (
+    "/reexecution/redirect.py", "/capture/processes/", "/capture/http/", "/capture/frameworks/",
+    "/capture/discovery/", "/capture/threadpools.py", "/capture/concurrency.py",
+    "/capture/children.py", "/capture/wrapping.py",
+)  # fmt: skip
 _STEPS = 12  # frames that are looked at for whose doing it is
 
 
