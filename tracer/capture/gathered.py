@@ -88,7 +88,8 @@ class Gathered:
                 return
             here._known.add(key)
         here.touched[key] = here.touched.get(key, 0) + 1
-        here._noted()
+        # Not written now: what is heard of is only about to be done, maybe to our own database.
+        self._run.unwritten[id(here)] = here
 
     def _noted(self) -> None:
         self._run.unwritten[id(self)] = self
@@ -96,19 +97,20 @@ class Gathered:
         if not self._due:
             self._due = now + _SECONDS
         elif now > self._due:
-            self.flush()
+            self.flush(wait=True)
 
-    def flush(self, *, rest: bool = False) -> None:
-        """Hand over what may be written by now; with `rest` all of it."""
+    def flush(self, *, rest: bool = False, wait: bool = False) -> None:
+        """Hand over what may be written by now; with `rest` all of it. `wait`: until it is
+        written, so that nothing is under way when the program goes on."""
         self._due = 0.0
         if self.printed is not None:
-            self._put("printed", _texts(self.printed, rest))
+            self._put("printed", _texts(self.printed, rest), wait)
         if self.logs is not None:
-            self._put("logs", _records(self.logs, rest))
+            self._put("logs", _records(self.logs, rest), wait)
         if self.touched:
             taken, self.touched = self.touched, {}
             lost, self.lost = self.lost, 0
-            self._put("touched", _touches(taken, lost))
+            self._put("touched", _touches(taken, lost), wait)
         if rest:
             self._run.unwritten.pop(id(self), None)
 
@@ -118,16 +120,16 @@ class Gathered:
 
     def found(self, environment: dict[str, JSON]) -> None:
         """Note what the run ran in, as far as it is known at its end."""
-        self._run.recorder.noted(self._run, self.n, "environment", environment)
+        self._run.recorder.noted(self._run, self.n, "environment", environment, False)
 
     def close(self) -> None:
         """The step ends: all of it is written."""
         self._closed = self._above is not None
         self.flush(rest=True)
 
-    def _put(self, kind: NotedKind, items: list[Any]) -> None:
+    def _put(self, kind: NotedKind, items: list[Any], wait: bool = False) -> None:
         if items:
-            self._run.recorder.noted(self._run, self.n, kind, items)
+            self._run.recorder.noted(self._run, self.n, kind, items, wait)
 
 
 def _texts(kept: Text, rest: bool) -> list[JSON]:

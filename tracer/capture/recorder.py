@@ -5,6 +5,7 @@ hashing, redaction and pricing happen here. It waits, for a bounded time, until 
 committed, so that even a process that kills itself keeps every step it reached.
 """
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -147,10 +148,14 @@ class StoreRecorder:
         job = _Once(lambda: self._end_record(step, end))
         self.queue.put_and_wait(lambda w: w.end_step(job.made()), WAIT_SECONDS, size)
 
-    def noted(self, run: ActiveRun, n: int, kind: NotedKind, what: JSON) -> None:
-        """Write a piece of what happened around step `n`; nobody waits for it."""
+    def noted(self, run: ActiveRun, n: int, kind: NotedKind, what: JSON, wait: bool) -> None:
+        """Write a piece of what happened around step `n`."""
         job = _Once(lambda: Noted(run.id, n, kind, json_bytes(redact.record(what))))
-        self.queue.put(lambda writer: self._write_noted(writer, run, job), _NOTED_BYTES)
+        write = functools.partial(self._write_noted, run=run, job=job)
+        if wait:
+            self.queue.put_and_wait(write, WAIT_SECONDS, _NOTED_BYTES)
+        else:
+            self.queue.put(write, _NOTED_BYTES)
 
     def _write_noted(self, writer: StoreWriter, run: ActiveRun, job: "_Once[Noted]") -> None:
         try:
