@@ -11,7 +11,7 @@ import pytest
 from sqlite_utils import hookimpl
 from sqlite_utils.plugins import pm
 
-from tests.databases.build import ERROR, FOLDER, current
+from tests.databases.build import ERROR, FOLDER, PRINTED, current
 from tests.store.build import ROOT, python, run_id, run_start
 from tracer.store import migrations
 from tracer.store.connection import _use_wal, connect
@@ -77,9 +77,9 @@ def test_the_schema_explains_itself(path: Path) -> None:
     conn = connect(path)
     text = schema_sql(conn)
     conn.close()
-    for table in ("blob", "link", "passage", "run", "step"):
+    for table in ("blob", "link", "passage", "run", "step", "around"):
         assert f"CREATE TABLE {table} (\n  -- " in text
-    assert text.count(") strict;") == 5
+    assert text.count(") strict;") == 6
     assert "sqlite_migrations" not in text
     assert sqlite3.complete_statement(text)
     sqlite3.connect(":memory:").executescript(text)
@@ -88,9 +88,17 @@ def test_the_schema_explains_itself(path: Path) -> None:
 def older(path: Path) -> None:
     """A database from before the last migration."""
     conn = connect(path)
-    conn.execute("drop table search")
-    conn.execute("delete from _sqlite_migrations where name = 'm003_search'")
+    conn.execute("drop table around")
+    conn.execute("delete from _sqlite_migrations where name = 'm004_around'")
     conn.close()
+
+
+def test_what_happened_around_steps_is_read(tmp_path: Path) -> None:
+    """From the schema that has it on; in older files nothing did."""
+    for path in SHIPPED:
+        with Store.open(Path(shutil.copyfile(path, tmp_path / path.name))) as store:
+            pieces = [("printed", PRINTED)] if path.stem >= "m004" else []
+            assert store.around(run_id(1), 3) == pieces
 
 
 @pytest.mark.parametrize("readonly", [True, False])
@@ -99,7 +107,7 @@ def test_what_is_pending_is_applied(path: Path, readonly: bool) -> None:
     connect(path, readonly=readonly).close()
     conn = connect(path, readonly=True)
     assert migrations.applied(conn) == list(MIGRATIONS)
-    assert "TABLE search using fts5" in schema_sql(conn)
+    assert "TABLE around (" in schema_sql(conn)
     conn.close()
 
 

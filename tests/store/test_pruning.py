@@ -19,7 +19,7 @@ from tracer.core.chain import BodySplitter
 from tracer.store.failures import NoDatabase
 from tracer.store.pruning import prune
 from tracer.store.reading import Store
-from tracer.store.writes import Value
+from tracer.store.writes import Noted, Value
 from tracer.store.writing import StoreWriter
 
 
@@ -34,6 +34,8 @@ def write(path: Path, number: int, *, steps: int = 5, **start: object) -> None:
         writer.start_step(
             model_start(n, number, input=request(splitter, history)[0], search_text=history[-1])
         )
+        writer.add_noted(Noted(run_id(number), n, "printed", random.randbytes(99).hex().encode()))
+        writer.add_noted(Noted(run_id(number), 0, "printed", b'[["out","shared"]]'))
         writer.end_step(
             step_end(n, number, output=reply(random.randbytes(3000)), search_text="common")
         )
@@ -51,7 +53,7 @@ def counts(path: Path) -> dict[str, int]:
     with closing(sqlite3.connect(path)) as conn:
         return {
             table: conn.execute(f"select count(*) from {table}").fetchone()[0]
-            for table in ("run", "step", "blob", "link", "passage")
+            for table in ("run", "step", "blob", "link", "passage", "around")
         }
 
 

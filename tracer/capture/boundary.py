@@ -4,8 +4,6 @@ Every decorated function and every HTTP exchange passes here. `StepHandler` is t
 declares it, replay implements it. Without a handler a step is done for real and recorded.
 """
 
-import os
-import random
 import threading
 import time
 import weakref
@@ -21,6 +19,8 @@ from tracer.capture.answers import (
     HttpAnswer,
     ValueAnswer,
 )
+from tracer.capture.gathered import Gathered
+from tracer.capture.ids import new_run_id, new_step_id
 from tracer.capture.numbering import Numbers
 from tracer.capture.scope import Scope
 from tracer.capture.turns import Turns
@@ -29,6 +29,7 @@ from tracer.core.records import (
     JSON,
     Effect,
     ErrorInfo,
+    NotedKind,
     RunStatus,
     Slot,
     Source,
@@ -36,20 +37,6 @@ from tracer.core.records import (
 )
 from tracer.errors import CannotReplayError
 from tracer.providers.base import Api, HttpRequest
-
-# A generator of its own: drawing ids from the global one would change the agent's random numbers.
-_ids = random.Random(os.urandom(16))
-os.register_at_fork(after_in_child=lambda: _ids.seed(os.urandom(16)))
-
-
-def new_run_id() -> str:
-    """32 hex digits, an OpenTelemetry trace id."""
-    return f"{_ids.getrandbits(128) | 1:032x}"
-
-
-def new_step_id() -> str:
-    """16 hex digits, an OpenTelemetry span id."""
-    return f"{_ids.getrandbits(64) | 1:016x}"
 
 
 @dataclass(slots=True)
@@ -143,6 +130,8 @@ class Recorder(Protocol):
 
     def step_ended(self, step: "OpenStep", end: "End") -> None: ...
 
+    def noted(self, run: "ActiveRun", n: int, kind: NotedKind, what: JSON, wait: bool) -> None: ...
+
 
 @dataclass(slots=True)
 class End:
@@ -190,6 +179,7 @@ class OpenStep:
         self.ended = True
         self.run.seams.pop(self.id, None)
         self.made = what.get("made")
+        self.scope.gathered.close()
         sequence, beside = self.run.ends.begin()
         if beside:
             what["detail"] = {**what.get("detail", {}), "beside": True}
@@ -230,6 +220,12 @@ class ActiveRun:
         self.closers: dict[str, Callable[[], None]] = {}  # of steps that may outlive their code
         self.numbers = Numbers()
         self.ends = Turns(self.next_seq)
+        self.environment: dict[str, JSON] = {}  # what it says from its start on
+        # Looks at the program's streams where a step starts; None: nothing is noted around steps.
+        self.look: Callable[[], None] | None = None
+        self.variables: dict[str, None] = {}  # names of the environment's that were asked for
+        self.unwritten: dict[int, Gathered] = {}
+        self.gathered = Gathered(self, 0)
         self._lock = threading.Lock()
         self._named: dict[str, Scope] = {}
         self.root = Scope(self, "", None, None)
@@ -265,11 +261,18 @@ class ActiveRun:
         if child:
             self.in_child = True
             self.forks += 1
+            self.unwritten = {}  # as is what was gathered before
+            self.gathered = Gathered(self, 0)
             self.closers = {}  # the parent's steps end in the parent
             self.numbers.after_fork_in_child()
             self.ends = Turns(self.next_seq)
             self._lock = threading.Lock()
             self._named = {}
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether what happens around its steps is noted."""
+        return self.look is not None
 
     @property
     def is_offline(self) -> bool:
@@ -340,11 +343,15 @@ class ActiveRun:
         """Number a step and write its start."""
         for limit in self.limits:
             limit()
+        if self.look is not None:
+            self.look()
         self.ends.went_on()
         step_id = new_step_id()
         number, sequence = self.numbers.start()
         inner = scope.for_step(call.slot, step_id, call.name if call.kind == "tool" else None)
         inner.step_n = number
+        scope.gathered.flush()  # before the start of what is inside, so that a crash leaves it
+        inner.gathered = Gathered(self, number, scope.gathered, wire=call.request is not None)
         step = OpenStep(
             self,
             number,

@@ -9,7 +9,7 @@ from tracer.capture.redaction import NOTHING, Redact, Wishes, wishes
 from tracer.errors import UsageError
 
 _MARKERS = ("pyproject.toml", ".git")
-CAPTURES = ("http", "frameworks")
+CAPTURES = ("http", "frameworks", "around")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,9 @@ def init(
 ) -> None:
     """Set options for this process; each has a TRACER_* variable. Call it before the first run.
 
-    `db`: path of the SQLite file (TRACER_DB). `capture`: of "http" and "frameworks", which to
-    watch (TRACER_CAPTURE, comma separated). `otlp`: endpoint of an OTLP/HTTP receiver to which
-    spans are sent too (TRACER_OTLP). `redact`: what is removed before it is stored, beyond
+    `db`: path of the SQLite file (TRACER_DB). `capture`: of "http", "frameworks" and "around"
+    (output, log records, what is touched), which to watch (TRACER_CAPTURE, comma separated).
+    `otlp`: endpoint of an OTLP/HTTP receiver to which spans are sent too (TRACER_OTLP). `redact`: what is removed before it is stored, beyond
     credentials and well-known keys (TRACER_REDACT, names and `module:function`, comma separated):
     names of JSON fields, whose values are removed wherever they stand; a function, which gets each
     text (and, if it takes a second argument, what kind of place it is from: arguments, result,

@@ -8,6 +8,7 @@ from typing import Any, Union
 
 from tracer.capture import runtime
 from tracer.capture import scope as scopes
+from tracer.capture.around.variables import of_exception
 from tracer.capture.boundary import (
     ActiveRun,
     Call,
@@ -155,6 +156,8 @@ class Frame:
                 detail |= what["detail"]
                 what = {"made": made, "fidelity": fidelity, "detail": detail}
             status = "cancelled" if is_cancel(error) else "error"
+            if status == "error" and self.step.run.is_watched:
+                self.step.scope.gathered.raised(of_exception(error))
             self.ended(status, error, error=error_info(error), **what)
         except ReplayStop:
             raise

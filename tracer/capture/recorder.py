@@ -5,6 +5,7 @@ hashing, redaction and pricing happen here. It waits, for a bounded time, until 
 committed, so that even a process that kills itself keeps every step it reached.
 """
 
+import functools
 import json
 import time
 from collections.abc import Callable
@@ -12,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from tracer.capture import cleaning, identity, redact, secrets
+from tracer.capture.boundary import ActiveRun, End, OpenStep
 from tracer.capture.boundary import Call as StepCall
-from tracer.capture.boundary import End, OpenStep
 from tracer.capture.encoding import decode_chunks
 from tracer.capture.guard import report
 from tracer.capture.pricelist import PriceList
@@ -24,13 +25,14 @@ from tracer.capture.readings import (
 )
 from tracer.capture.toolcalls import ToolCalls
 from tracer.core.chain import BodySplitter, SplitBody
-from tracer.core.records import JSON, Usage
+from tracer.core.records import JSON, NotedKind, Usage
 from tracer.errors import NotFoundError
 from tracer.providers.pricing import price
 from tracer.store.failures import StoreLocked
 from tracer.store.writer import WriteQueue
 from tracer.store.writes import (
     Conversation,
+    Noted,
     Reply,
     Request,
     RunEnd,
@@ -43,6 +45,7 @@ from tracer.store.writing import MissingBase, StoreWriter
 
 WAIT_SECONDS = 0.25
 OPEN_SECONDS = 3.0
+_NOTED_BYTES = 4_096  # about what a piece of what happened around a step keeps alive
 T = TypeVar("T")
 
 
@@ -147,6 +150,27 @@ class StoreRecorder:
         job = _Once(lambda: self._end_record(step, end))
         self.queue.put_and_wait(lambda w: w.end_step(job.made()), WAIT_SECONDS, size)
 
+    def noted(self, run: ActiveRun, n: int, kind: NotedKind, what: JSON, wait: bool) -> None:
+        """Write a piece of what happened around step `n`."""
+
+        def note() -> Noted:
+            known = secrets.of_run(run.id)
+            return Noted(run.id, n, kind, json_bytes(known.record(known.tree(what, "output"))))
+
+        job = _Once(note)
+        write = functools.partial(self._write_noted, run=run, job=job)
+        if wait:
+            self.queue.put_and_wait(write, WAIT_SECONDS, _NOTED_BYTES)
+        else:
+            self.queue.put(write, _NOTED_BYTES)
+
+    def _write_noted(self, writer: StoreWriter, run: ActiveRun, job: "_Once[Noted]") -> None:
+        try:
+            writer.add_noted(job.made())
+        except NotFoundError:
+            _said_if_early(run)
+            raise
+
     def idle(self, writer: StoreWriter) -> bool:
         """Price one model call; True while there are more. Runs when nothing else is queued."""
         if not self._unpriced or not self._prices.ready(self._look_again):
@@ -175,10 +199,8 @@ class StoreRecorder:
             self._splitter.forget()
             writer.start_step(job.made_again())
         except NotFoundError:
-            if not step.run.in_child:
-                raise
-            # The process that started the run has not got to write it yet: try again later.
-            raise StoreLocked("the start of the run is not written") from None
+            _said_if_early(step.run)
+            raise
         if step.run.is_program and step.run.outermost[:1] == [step]:
             # A program's own input is its argv; what its agent was asked says more in a list.
             reading = self._readings[step.run.id, step.n]
@@ -304,6 +326,12 @@ class _Once(Generic[T]):
     def made_again(self) -> T:
         self._made = self._make()
         return self._made
+
+
+def _said_if_early(run: ActiveRun) -> None:
+    """Where the process that started a run has not got to write it yet: raises, to try again."""
+    if run.in_child:
+        raise StoreLocked("the start of the run is not written") from None
 
 
 def _input_payload(call: StepCall, body: SplitBody | None) -> Value | Request | Conversation | None:

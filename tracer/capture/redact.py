@@ -39,12 +39,19 @@ SECRET_HEADERS = frozenset(
     }
 )
 _SECRET_NAME = re.compile(r"(api[-_]?key|token|secret|password|signature|credential)", re.I)
+# Of variables, attributes and keys of dicts; "max_tokens" and "tokenizer" hold no secret.
+_SECRET_VALUE = re.compile(
+    r"(api[-_]?key|token(?!iz|s$|_|s_)|token_?(value|secret)|secret|passw|passphrase|credential"
+    r"|private[-_]?key|authorization)",
+    re.I,
+)
 _SECRET_QUERY = frozenset({"key", "sig", "signature", "access_token", "token", "api-key"})
 # Environment variables that hold a secret, by their name's end; short and numeric values don't.
 _SECRET_VARIABLE = re.compile(r"(API_?KEY|ACCESS_?KEY|SECRET|TOKEN|PASSWORD|CREDENTIALS?)$", re.I)
 _SHORTEST = 8
 _SHORTEST_VARIABLE = 12
 _MOST = 200  # a server that meets ever new cookies must not look for all of them for ever
+_LONGEST = 4096  # characters of a secret that a cut is looked at for
 _MOST_CREDENTIALS = 100_000  # bytes; what is longer is no answer of such a service
 _NAMES = rb"(?:access_token|refresh_token|id_token|client_secret|client_assertion|assertion)"
 _KEYS = rb"(?:SecretAccessKey|SessionToken|Token|AccessKeyId)"
@@ -71,6 +78,11 @@ def is_secret_header(name: str) -> bool:
         _SECRET_NAME.search(lower) is not None
         and not lower.startswith(("x-ratelimit", "anthropic-ratelimit", "x-amzn-bedrock-"))
     )
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable, attribute or key of this name is likely to hold a secret."""
+    return name.lower() in SECRET_HEADERS or _SECRET_VALUE.search(name) is not None
 
 
 def headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -192,3 +204,17 @@ def written(secret: str) -> tuple[bytes, ...]:
     in_urls = [quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")]
     forms = (secret, *once, *twice, *in_urls)
     return tuple(dict.fromkeys(form.encode("utf-8", "surrogatepass") for form in forms))
+
+
+def text(words: str) -> str:
+    """Text without the remembered credentials."""
+    for secret in list(_known):
+        if secret in words:
+            words = words.replace(secret, REDACTED)
+    return words
+
+
+def without_secrets_at(words: str, cut: int) -> str:
+    """Text that is about to be cut there: no half of a credential may stay."""
+    around = words[max(0, cut - _LONGEST) : cut + _LONGEST]
+    return words if text(around) is around else text(words)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.capture import concurrency, config, http, otel, processes, scope, seams, secretkey
+from tracer.capture.around import watching
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
 from tracer.capture.environment import environment
 from tracer.capture.numbering import Numbers
@@ -128,7 +129,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _at_exit() -> None:
-    flush()
+    flush(rest=True)
     if getattr(sys, "last_type", None) is KeyboardInterrupt:
         # Python dies of the signal when Ctrl-C ended the program, unless something was compiled
         # since (our imports do): then it has forgotten, and this reminds it.
@@ -136,8 +137,11 @@ def _at_exit() -> None:
             exec("raise KeyboardInterrupt")  # noqa: S102 - a constant
 
 
-def flush(timeout: float = FLUSH_SECONDS) -> None:
-    """Wait until everything recorded so far is written and priced, or `timeout` seconds."""
+def flush(timeout: float = FLUSH_SECONDS, *, rest: bool = False) -> None:
+    """Wait until everything recorded so far is written and priced, or `timeout` seconds. `rest`:
+    this process ends, and with it what it notes around steps that others end."""
+    for run in scope.active_runs():
+        watching.flush(run, rest=rest)
     for recorder in list(_recorders.values()):
         recorder.flush(timeout)
 
@@ -172,7 +176,7 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
         template.handler if template is not None else None,
     )
     run.template = template
-    surroundings = environment()
+    run.environment = environment() | watching.at_start(entry)
     recorder.run_started(
         RunStart(
             run_id=run.id,
@@ -181,13 +185,14 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
             input=None if given is None else Value(given),
             entry=template.entry if template is not None else entry,
             pid=os.getpid(),
-            environment=surroundings,
+            environment=run.environment,
             parent_run=template.parent_run if template is not None else None,
             fork=template.fork if template is not None else None,
         )
     )
     run.spans = otel.bridge()
     scope.run_started(run)
+    watching.started(run)
     return run
 
 
@@ -199,6 +204,7 @@ def join_run(run_id: str, database: Path, numbers: Numbers) -> ActiveRun:
     run.in_child = run.is_program = True
     run.spans = otel.bridge()
     scope.run_started(run)
+    watching.started(run)
     return run
 
 
@@ -210,6 +216,9 @@ def close_run(
     scope.run_ended(run)
     for body in list(run.bodies):
         body.left()  # nobody who belongs to the run reads on
+    if not run.in_child:
+        watching.at_end(run)
+    watching.ended(run)
     if run.in_child:
         flush()
         return

@@ -2,6 +2,7 @@
 
 import click
 
+from tracer.cli.aroundview import environment_lines, show_around, show_locals
 from tracer.cli.ls import lineage, run_time, when
 from tracer.cli.options import db_option, json_option, open_store
 from tracer.cli.output import (
@@ -23,6 +24,7 @@ from tracer.cli.text import count, duration, money
 from tracer.core.records import Run, Source, Step
 from tracer.core.summary import error_summary, value_summary
 from tracer.errors import TracerError
+from tracer.interchange.around import OUTSIDE, around
 from tracer.interchange.run_json import run_json, run_value, step_json
 from tracer.reexecution.session import ReplaySpec, plan
 from tracer.store.reading import Store
@@ -77,10 +79,19 @@ def _show_run(store: Store, run: Run) -> None:
     for divergence in run.divergences:
         place = f"diverged at step {divergence.get('n')}"
         line(f"  {place}: {divergence.get('message')}", YELLOW, whole=True)
+    outside = around(store, run.id, OUTSIDE)
+    for words in environment_lines(run.environment | outside.environment):
+        line(f"  {words}", FAINT)
     how, notes = _replayable(store, run)
     line(f"  replay {how}", FAINT, whole=True)
     for note in notes:
         line(f"         {note}", FAINT, whole=True)
+    _show_steps(run, steps)
+    show_locals(outside)
+    show_around(outside)
+
+
+def _show_steps(run: Run, steps: list[Step]) -> None:
     if not steps:
         line("  nothing was recorded before it ended" if run.ended_ns else "  no step yet")
         return

@@ -23,7 +23,7 @@ from tracer.interchange.record_json import (
 )
 from tracer.interchange.secrets import Redactor
 from tracer.store.reading import Store
-from tracer.store.writes import RunStart, StepEnd, StepStart
+from tracer.store.writes import Noted, RunStart, StepEnd, StepStart
 
 SHORT = 1024  # payloads up to this many bytes stand in trace.json, where a person can read them
 
@@ -126,6 +126,10 @@ class _Trace:
                 case StepEnd():
                     end = step_end_json(record, self._put, self._put_chunks)
                     section["steps"][-1]["end"] = self._clean(end)
+                case Noted():
+                    # Only where there is any: a run of an older tracer keeps its digest.
+                    piece = [record.n, record.kind, self._put(record.data)]
+                    section.setdefault("around", []).append(piece)
                 case _:
                     section["end"] = self._clean(run_end_json(record, self._put))
         # Ids of runs are no content: an import may have to choose others.

@@ -18,6 +18,7 @@ from tracer.interchange.bundle_export import content_digest
 from tracer.interchange.bundle_format import check_version, converted
 from tracer.interchange.reading_json import Fields, parse
 from tracer.interchange.record_reading import (
+    read_noted,
     read_run_end,
     read_run_start,
     read_step_end,
@@ -25,14 +26,14 @@ from tracer.interchange.record_reading import (
 )
 from tracer.store.failures import BadRecord, NoDatabase
 from tracer.store.reading import Store
-from tracer.store.writes import RunEnd, RunStart, StepEnd, StepStart
+from tracer.store.writes import Noted, RunEnd, RunStart, StepEnd, StepStart
 from tracer.store.writing import MissingBase, StoreWriter
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _VALUE_NESTING = 200  # recorded arguments are cut at 64 levels, each with up to two tags
 
-Record = RunStart | StepStart | StepEnd | RunEnd
+Record = RunStart | StepStart | StepEnd | Noted | RunEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,9 @@ class _Bundle:
                 if step_end.n != start.n:
                     raise step.damaged(f"the end is that of step {step_end.n}")
                 yield step_end
+        if section.any("around") is not None:
+            for piece in section.list("around"):
+                yield read_noted(piece, section, run_id, self)
         end = section.fields_or_none("end")
         if end is not None:
             yield read_run_end(end, run_id, self)
@@ -223,5 +227,7 @@ def _put(writer: StoreWriter, record: Any) -> None:
             writer.start_step(record)
         case StepEnd():
             writer.end_step(record)
+        case Noted():
+            writer.add_noted(record)
         case _:
             writer.end_run(record)

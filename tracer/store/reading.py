@@ -10,9 +10,20 @@ from types import TracebackType
 from typing import Literal, Self
 
 from tracer.core.chain import SplitBody
-from tracer.core.records import Run, Step, StepPlace
+from tracer.core.records import NotedKind, Run, Step, StepPlace
 from tracer.providers.base import HttpRequest
-from tracer.store import blobs, connection, finding, forks, links, payloads, runs, search, transfer
+from tracer.store import (
+    around,
+    blobs,
+    connection,
+    finding,
+    forks,
+    links,
+    payloads,
+    runs,
+    search,
+    transfer,
+)
 from tracer.store.failures import damaged, store_error
 from tracer.store.writes import Reply
 
@@ -135,6 +146,16 @@ class Store:
         with self._reading() as conn:
             return payloads.run_value(conn, run_id, which)
 
+    def around(self, run_id: str, n: int) -> list[tuple[NotedKind, bytes]]:
+        """What happened around step `n` (0: outside any step): pieces of JSON, as written."""
+        with self._reading() as conn:
+            return around.of_step(conn, run_id, n)
+
+    def steps_around(self, run_id: str, kind: NotedKind) -> set[int]:
+        """Numbers of the steps around which something of a kind happened."""
+        with self._reading() as conn:
+            return around.steps_with(conn, run_id, kind)
+
     def shared_messages(self, step_a: Step, step_b: Step) -> int:
         """How many leading messages two model calls have in common, byte for byte."""
         with self._reading() as conn:
@@ -183,6 +204,9 @@ class Store:
             with self._reading() as conn:
                 records = list(transfer.step_writes(conn, step))
             yield from records
+        with self._reading() as conn:
+            noted = list(around.of_run(conn, run.id))
+        yield from noted
         with self._reading() as conn:
             end = transfer.run_end(conn, run)
         if end is not None:

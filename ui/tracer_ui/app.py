@@ -30,6 +30,7 @@ from tracer_ui.views import (
     run,
     runs,
     streams,
+    surroundings,
     twins,
 )
 from tracer_ui.views.errors import Failsafe, on_http_error, on_tracer_error, refused
@@ -75,6 +76,7 @@ def routes() -> list[Route | Mount]:
         Route("/theme", actions.theme, methods=["POST"], max_body_size=_FORM_BYTES),
         Route("/f/runs", runs.rows_fragment),
         Route("/f/runs/{run}/rows", run.rows_fragment),
+        Route("/f/runs/{run}/around", surroundings.around_fragment),
         Route("/f" + _STEP, run.detail_fragment),
         Route("/f" + _STEP + "/history", run.history_fragment),
         Route("/f" + _STEP + "/go/{command}", run.go),

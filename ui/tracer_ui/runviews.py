@@ -63,6 +63,7 @@ class RunHead:
     can_stop: bool
     verdict: str
     outcome: str
+    environment: str
 
 
 def run_head(store: Store, run: Run, outline: Outline, children: Children) -> RunHead:
@@ -100,6 +101,7 @@ def run_head(store: Store, run: Run, outline: Outline, children: Children) -> Ru
         can_stop=run.status == "running" and children.is_running(run.id),
         verdict="" if run.error is None else clip(_folded(run.error.message), 400),
         outcome=_outcome(run, outcome),
+        environment="Environment and output" if run.environment.get("around") is True else "",
     )
 
 
