@@ -2,6 +2,9 @@
 
 A run starts at the outermost decorated agent, `tracer.run(...)` or `tracer run`. In a
 re-execution a `Template` says what the next run is: its id, its parent and its handler.
+
+What only a run needs (the store, the readings, spans) is imported when the first one starts, so
+that a program which decorates its functions does not pay for it.
 """
 
 import atexit
@@ -14,17 +17,16 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tracer.capture import concurrency, config, http, otel, processes, scope, seams
+from tracer.capture import concurrency, config, http, processes, scope, seams
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
-from tracer.capture.environment import environment
 from tracer.capture.numbering import Numbers
-from tracer.capture.recorder import StoreRecorder
 from tracer.core.records import JSON, ErrorInfo, RunStatus
 from tracer.errors import CannotReplayError
-from tracer.store.writer import WriteQueue
-from tracer.store.writes import RunEnd, RunStart, Value
+
+if TYPE_CHECKING:
+    from tracer.capture.recorder import StoreRecorder
 
 FLUSH_SECONDS = 10.0
 REPLAYING = "TRACER_REPLAYING"  # set for the child processes of a re-execution
@@ -48,7 +50,7 @@ class Template:
 
 
 _lock = threading.Lock()
-_recorders: dict[Path, StoreRecorder] = {}
+_recorders: "dict[Path, StoreRecorder]" = {}
 _template: Template | None = None
 _started = 0
 _refuse: Callable[[str], None] | None = None
@@ -105,8 +107,11 @@ def runs_started() -> int:
     return _started
 
 
-def recorder_for(database: Path) -> StoreRecorder:
+def recorder_for(database: Path) -> "StoreRecorder":
     """The recorder of a database; starts its writer thread on first use."""
+    from tracer.capture.recorder import StoreRecorder
+    from tracer.store.writer import WriteQueue
+
     with _lock:
         recorder = _recorders.get(database)
         if recorder is None:
@@ -153,6 +158,10 @@ def install() -> None:
 
 def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRun:
     """Start a run: patches in place, its row written. `given` is the tagged JSON of its input."""
+    from tracer.capture import otel
+    from tracer.capture.environment import environment
+    from tracer.store.writes import RunStart, Value
+
     global _template, _started
     if _template is None:
         outside(f"the agent {name}")
@@ -192,6 +201,8 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
 
 def join_run(run_id: str, database: Path, numbers: Numbers) -> ActiveRun:
     """Take part in a run that another process has started and will end."""
+    from tracer.capture import otel
+
     install()
     run = ActiveRun(run_id, "", recorder_for(database))
     run.numbers = numbers
@@ -205,6 +216,8 @@ def close_run(
     run: ActiveRun, status: RunStatus, output: bytes | None, error: ErrorInfo | None
 ) -> None:
     """End a run and write its end."""
+    from tracer.store.writes import RunEnd, Value
+
     run.close_steps()
     scope.run_ended(run)
     for body in list(run.bodies):
