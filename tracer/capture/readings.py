@@ -6,7 +6,7 @@ from typing import Any
 
 from tracer import providers
 from tracer.capture.boundary import Call
-from tracer.capture.discovery.offers import FUNCTION_API
+from tracer.capture.offers import FUNCTION_API
 from tracer.capture.values import plain
 from tracer.core.chain import SplitBody
 from tracer.core.messages import Message

@@ -1,6 +1,5 @@
 """The registry of wire formats: all of them are loaded with this module."""
 
-
 from tracer.providers.anthropic_messages import AnthropicMessages
 from tracer.providers.base import Api
 from tracer.providers.bedrock_converse import BedrockConverse

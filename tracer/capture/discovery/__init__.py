@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import FunctionType
 
 from tracer.capture.boundary import ActiveRun, Call
-from tracer.capture.discovery.offers import tools_of
 from tracer.capture.discovery.search import described, function_named, functions_called
 from tracer.capture.discovery.trampoline import Unwatchable, is_watched, watch
 from tracer.capture.guard import report
 from tracer.capture.imports import watch_imports
+from tracer.capture.offers import tools_of
 from tracer.core.records import JSON
 
 _lock = threading.Lock()
