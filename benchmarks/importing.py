@@ -13,10 +13,11 @@ ROUNDS = 15
 QUICK_ROUNDS = 2
 BARE = "pass"
 AGAINST = "python -c pass"
+MORE = Target("more", 100)
 # The names of `tracer` are loaded when they are first used: the second row is what an agent pays.
 PROGRAMS = (
-    ("import tracer", "import tracer", Target("more", 100)),
-    ("import tracer and its decorators", "import tracer; tracer.agent, tracer.tool", None),
+    ("import tracer", "import tracer", MORE),
+    ("import tracer and its decorators", "import tracer; tracer.agent, tracer.tool", MORE),
 )
 
 
