@@ -188,7 +188,9 @@ class OpenStep:
         self.ended = True
         self.run.seams.pop(self.id, None)
         self.made = what.get("made")
-        sequence = self.run.ends.begin()
+        sequence, beside = self.run.ends.begin()
+        if beside:
+            what["detail"] = {**what.get("detail", {}), "beside": True}
         try:
             end = End(status, time.time_ns(), sequence, **what)
             self.run.recorder.step_ended(self, end)
@@ -336,6 +338,7 @@ class ActiveRun:
         """Number a step and write its start."""
         for limit in self.limits:
             limit()
+        self.ends.went_on()
         step_id = new_step_id()
         number, sequence = self.numbers.start()
         inner = scope.for_step(call.slot, step_id, call.name if call.kind == "tool" else None)

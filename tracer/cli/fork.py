@@ -15,7 +15,7 @@ from tracer.cli.options import (
     script_words,
     writes_options,
 )
-from tracer.cli.reexecute import reexecute, split_tools
+from tracer.cli.reexecute import ignore_option, reexecute, split_tools
 from tracer.errors import BadFileError, UsageError
 from tracer.reexecution.session import ReplaySpec
 from tracer.reexecution.substitute import FAILURES, Substitute, failure_kind
@@ -66,6 +66,7 @@ MAX_RESPONSE_BYTES = 16 << 20
 @click.option("--reason", metavar="TEXT", help="Why, kept with the new run.")
 @entry_options
 @writes_options
+@ignore_option
 @json_option
 @db_option
 def command(run: str, as_json: bool, **given: Any) -> int:
@@ -94,6 +95,7 @@ def command(run: str, as_json: bool, **given: Any) -> int:
         given["reason"],
         given["keep_writes"],
         given["allow_writes"],
+        given["ignore"],
     )
     return reexecute(spec, as_json)
 

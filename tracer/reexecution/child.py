@@ -22,6 +22,7 @@ from tracer.capture.rebuild import CannotRebuild, build
 from tracer.capture.runs import close_program, open_program
 from tracer.capture.values import decode
 from tracer.core.records import ErrorInfo
+from tracer.core.variation import Ignore
 from tracer.errors import (
     EXIT_AGENT_FAILED,
     EXIT_CANNOT,
@@ -75,6 +76,8 @@ class Session:
             Policies(given["tools"]),
             given["max_live_calls"],
             ask_on_terminal() if sys.stdin is not None and sys.stdin.isatty() else None,
+            tuple(map(Ignore.parse, given.get("ignore") or ())),
+            bool(given.get("serve_anyway")),
         )
         handler = Answerer(Tape(steps), Answers(self.store), rules)
         handler.on_live = self._go_live
@@ -122,15 +125,19 @@ class Session:
         return "stopped" if self.handler.stopped is not None else None
 
     def _warnings(self) -> list[str]:
-        relaxed = self.handler.gate.relaxed
-        if not relaxed:
-            return []
-        return [
-            (
+        found = []
+        if relaxed := self.handler.gate.relaxed:
+            found.append(
                 f"the recorded order of concurrent steps could not be kept in {relaxed} "
                 f"place{'s' if relaxed > 1 else ''}"
             )
-        ]
+        if ignored := self.handler.ignored:
+            rules = ", ".join(rule.text for rule in self.handler.rules.ignore)
+            found.append(
+                f"{ignored} step{'s' if ignored > 1 else ''} asked for something else than "
+                f"recorded and got the recorded answer (--ignore {rules})"
+            )
+        return found
 
     def prepare(self) -> None:
         """Offline from here on, until the fork point."""

@@ -22,6 +22,7 @@ from tracer.capture.boundary import new_run_id
 from tracer.capture.runtime import JOINING
 from tracer.core.messages import Message
 from tracer.core.records import JSON, Run, Step
+from tracer.core.variation import Ignore
 from tracer.errors import EXIT_CANNOT, CannotReplayError, NotFoundError, UsageError
 from tracer.reexecution.checks import (
     changed_source,
@@ -51,7 +52,8 @@ class ReplaySpec:
     `function` (MODULE:FUNCTION or FILE.py:FUNCTION) take the place of the recorded entry; imported
     runs need one of them, because what a file names is never run. What the program writes outside
     any step is kept from the world, but for `allow_writes` (paths), and copied to the folder
-    `keep_writes` at the end.
+    `keep_writes` at the end. `ignore`: rules (see `tracer.core.variation`) for what may differ from
+    the recorded questions; `serve_anyway`: answer what stands in a step's place whatever is asked.
     """
 
     run_id: str
@@ -66,6 +68,8 @@ class ReplaySpec:
     reason: str | None = None
     keep_writes: str | None = None
     allow_writes: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    serve_anyway: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,8 @@ class Plan:
             "reason": spec.reason,
             "keep_writes": spec.keep_writes,
             "allow_writes": list(spec.allow_writes),
+            "ignore": list(spec.ignore),
+            "serve_anyway": spec.serve_anyway,
             "outcome": None if folder is None else str(folder / "outcome.json"),
         }
 
@@ -135,6 +141,8 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
     if (step is None) != (spec.substitute is None):
         raise UsageError("a fork needs both a step and what to give there instead")
     Policies(spec.tools)
+    for rule in spec.ignore:
+        Ignore.parse(rule)
     entry = check_entry(run, spec.script, spec.function) if entry is None else entry
     check_captured(run, steps, step)
     check_answers(steps, step)
@@ -189,6 +197,8 @@ def command_line(run: Run, step: Step | None, spec: ReplaySpec) -> str:
         words += ["--after", spec.after]
     for name, policy in spec.tools.items():
         words += ["--tool", f"{name}={policy}"]
+    for rule in spec.ignore:
+        words += ["--ignore", rule]
     return shlex.join(words)
 
 
