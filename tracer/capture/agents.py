@@ -74,7 +74,7 @@ def _open_run(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fram
         entry |= discovery.wish(discover=spec.discover)
         run = runtime.open_run(spec.name, given, entry)
         discovery.start(run, entry)
-        call = make_call(spec, run.root, args, kwargs)
+        call = make_call(spec, run.root, named)
     except (ReplayStop, CannotReplayError):
         raise
     except Exception as error:
