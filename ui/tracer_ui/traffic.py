@@ -26,9 +26,9 @@ class Traffic:
         if not self._count:
             self._quiet.set()
 
-    def wait(self, seconds: float) -> None:
-        """Return when no request is under way, after so many seconds all the same."""
-        self._quiet.wait(seconds)
+    def wait(self, seconds: float) -> bool:
+        """Wait until no request is under way, but only so long; whether that came."""
+        return self._quiet.wait(seconds)
 
 
 class Counted:
