@@ -37,7 +37,7 @@ def test_functions_methods_and_tables_are_found(monkeypatch: pytest.MonkeyPatch)
         "of_a_table",
         "of_a_long_table",
         "pay_back",
-        "nothing_of_this_name",
+        "of_nobody",
     ]
     found = functions_called(names)
     assert list(found) == names
