@@ -3,19 +3,20 @@
 Reads its instructions, answers the program's steps, and leaves the outcome in a file.
 """
 
-import asyncio
 import contextlib
 import inspect
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tracer.capture import redact, runtime
 from tracer.capture import scope as scopes
-from tracer.capture.boundary import ActiveRun, Call
+from tracer.capture.agents import SETUP
+from tracer.capture.boundary import ActiveRun
 from tracer.capture.environment import KEY_VARIABLES
 from tracer.capture.functions import Parameters
 from tracer.capture.rebuild import CannotRebuild, build
@@ -39,11 +40,14 @@ from tracer.errors import (
 )
 from tracer.reexecution import tripwire
 from tracer.reexecution.answers import Answers
-from tracer.reexecution.handler import Answerer, Rules
+from tracer.reexecution.budget import Ceilings, Spent
+from tracer.reexecution.calling import ask_on_terminal, call
+from tracer.reexecution.handler import PATIENCE_SECONDS, Answerer
 from tracer.reexecution.imports import load_function
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.program import execute, print_as_python
 from tracer.reexecution.redirect import HeldWrites
+from tracer.reexecution.rules import Rules
 from tracer.reexecution.servers import DUMMY_KEY
 from tracer.reexecution.substitute import Substitute
 from tracer.reexecution.tape import Tape
@@ -74,14 +78,22 @@ class Session:
             None if substitute is None else Substitute.from_json(substitute),
             given["after"],
             Policies(given["tools"]),
-            given["max_live_calls"],
+            Ceilings(**given["ceilings"]),
             ask_on_terminal() if sys.stdin is not None and sys.stdin.isatty() else None,
             tuple(map(Ignore.parse, given.get("ignore") or ())),
             bool(given.get("serve_anyway")),
+            given.get("break_at"),
         )
         handler = Answerer(Tape(steps), Answers(self.store), rules)
         handler.on_live = self._go_live
+        handler.budget.spent = self._spent
         return handler
+
+    def _spent(self) -> Spent:
+        """Tokens and dollars of what this re-execution did for real so far."""
+        recorder = runtime.recorder_for(Path(self.given["database"]))
+        tally = recorder.tallies.get(self.given["run_id"])
+        return (0, None) if tally is None else (tally.tokens, tally.cost_usd)
 
     def _go_live(self) -> None:
         """Behind the fork point, what the program does outside any step is done."""
@@ -89,6 +101,17 @@ class Session:
         os.environ.pop(runtime.REPLAYING, None)
         if self._writes is not None:
             self._writes.go_live()
+        self.handler.budget.begin()
+        self.handler.budget.watch(self._out_of_time)
+
+    def _out_of_time(self) -> None:
+        """The minutes are used up: the program is stopped at its next step, or from outside."""
+        if self.ended:
+            return
+        self.handler.stop(PolicyStop(f"the program was stopped: {self.handler.budget.late()}"))
+        time.sleep(PATIENCE_SECONDS)
+        if not self.ended:
+            self.handler.on_ignored()
 
     def _make_template(self) -> runtime.Template:
         given = self.given
@@ -251,14 +274,28 @@ class Session:
         named = {} if data is None else decode(data)
         parameters = Parameters(inspect.unwrap(function))
         hints = parameters.hints()
+        made = self._from_setup(function)
         try:
-            built = {name: build(value, hints.get(name)) for name, value in named.items()}
-            return parameters.to_call(built)
+            built = {n: build(value, hints.get(n)) for n, value in named.items() if n not in made}
+            return parameters.to_call(built | made)
         except (CannotRebuild, TypeError) as error:
             raise CannotReplayError(
                 f"the recorded arguments don't fit {function.__qualname__} any more ({error}): "
                 "record the whole program with `tracer run`, or give the parameter its old name"
             ) from None
+
+    def _from_setup(self, function: Callable[..., Any]) -> dict[str, Any]:
+        """The arguments that `@tracer.agent(setup=…)` makes, by name."""
+        setup = getattr(function, SETUP, None)
+        if setup is None:
+            return {}
+        try:
+            return dict(setup())
+        except Exception as error:
+            failed = f"setup of {function.__qualname__} fails ({type(error).__name__}: {error})"
+            raise CannotReplayError(
+                f"{failed}: it must return a dict of the arguments that can't be stored, by name"
+            ) from error
 
     def outcome(self) -> dict[str, Any]:
         """Exit code and message, by what weighs most."""
@@ -324,40 +361,6 @@ class Session:
         before = self.parent.error
         message = redact.text(error.message)
         return before is not None and (before.type, before.message) == (error.type, message)
-
-
-def ask_on_terminal() -> Callable[[Call], bool]:
-    """Asks the person at the terminal whether a step may run for real."""
-
-    def ask(step: Call) -> bool:
-        given = (step.input or b"").decode("utf-8", "replace")[:2000]
-        print(
-            f"\n{step.kind} {step.name} {given}\nrun it for real? [y/N] ", end="", file=sys.stderr
-        )
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-    return ask
-
-
-def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call an agent to its end, whatever its form; gives its result (None for generators)."""
-    result = function(*args, **kwargs)
-    if inspect.iscoroutine(result):
-        return asyncio.run(result)
-    if inspect.isasyncgen(result):
-        asyncio.run(_exhaust(result))
-        return None
-    if inspect.isgenerator(result):
-        for _ in result:
-            pass
-        return None
-    return result
-
-
-async def _exhaust(stream: Any) -> None:
-    async for _ in stream:
-        pass
 
 
 def main(path: str) -> int:

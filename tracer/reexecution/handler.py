@@ -10,23 +10,24 @@ import shlex
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import replace
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
 from tracer.core.chain import BodySplitter
 from tracer.core.diff import MAX_CHANGES, json_changes
 from tracer.core.records import Step
-from tracer.core.variation import Ignore
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
+from tracer.providers.editing import Edit, edited
 from tracer.reexecution.answers import Answers
+from tracer.reexecution.breaking import stop_before
+from tracer.reexecution.budget import Budget
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
 from tracer.reexecution.gate import Gate, pause, trio_running
 from tracer.reexecution.heldstate import HeldStates
-from tracer.reexecution.policy import Policies, Policy
+from tracer.reexecution.policy import Policy
+from tracer.reexecution.rules import Rules
 from tracer.reexecution.servers import Servers, refuse_dummy_key
-from tracer.reexecution.substitute import Substitute
 from tracer.reexecution.tape import (
     Match,
     Tape,
@@ -37,26 +38,11 @@ from tracer.reexecution.tape import (
     served_points,
 )
 
-After = Literal["live", "recorded", "ask"]
 _AGAIN = Decision(source="recorded")
 # An agent that catches even BaseException in a loop is ended from outside after this.
 PATIENCE_STEPS = 100
 PATIENCE_SECONDS = 5.0
 CANCEL_SECONDS = 5.0  # a cancellation may take this much longer than it did
-
-
-@dataclass(slots=True)
-class Rules:
-    """How a re-execution is to go. `fork` None: a replay, everything is served."""
-
-    fork: Step | None = None
-    substitute: Substitute | None = None
-    after: After = "live"
-    policies: Policies = field(default_factory=lambda: Policies({}))
-    max_live_calls: int = 100
-    ask: Callable[[Call], bool] | None = None
-    ignore: tuple[Ignore, ...] = ()
-    serve_anyway: bool = False  # what stands in a step's place, whatever the code asks there
 
 
 class Answerer:
@@ -67,7 +53,7 @@ class Answerer:
         self.answers = answers
         self.rules = rules
         self.divergences: list[Divergence] = []
-        self.live_calls = 0
+        self.budget = Budget(rules.ceilings)
         self.ignored = 0  # steps that were answered although they differed, as was asked for
         self.forked = False
         self._stop: ReplayStop | None = None
@@ -133,6 +119,9 @@ class Answerer:
         if (found := self._servers.another(call, step)) is not None:
             self.divergences.append(found)
             raise self.stop(DivergenceStop(found.message))
+        if step.n == self.rules.break_at:
+            with self.gate.paused():
+                stop_before(step)
         fork = self.rules.fork
         if fork is not None and step.id == fork.id:
             return self._substituted(call, step, fingerprint)
@@ -177,12 +166,28 @@ class Answerer:
             self.tape.use(inner)
         substitute = self.rules.substitute
         assert substitute is not None
+        if substitute.kind == "again":
+            return self._again(call, substitute.edit, fingerprint)
         answer = self.answers.substituted(step, call, substitute)
         self._held.substituted(step, call, answer)
         self.forked = True
         if self.rules.after != "recorded":
             self.on_live()
         return Decision(answer, "substituted", step.id, fingerprint=fingerprint, ticket=step)
+
+    def _again(self, call: Call, edit: Edit, fingerprint: str) -> Decision:
+        """The model is asked for real, with the same question or an edited one."""
+        self.forked = True
+        self.on_live()
+        if not edit.is_empty and call.request is not None and call.api is not None:
+            try:
+                call.request = edited(call.api.name, call.request, edit)
+            except ValueError as error:
+                raise self.stop(
+                    SetupStop(f"{call.name} can't be asked otherwise: {error}")
+                ) from None
+        decision = self._live_model(call, fingerprint)
+        return replace(decision, detail={"again": edit.as_json()})
 
     def _missed(self, call: Call, match: Match, fingerprint: str) -> Decision:
         fork = self.rules.fork
@@ -301,11 +306,9 @@ class Answerer:
         return self.rules.ask is not None and self.rules.ask(call)
 
     def _count_live(self, call: Call) -> None:
-        self.live_calls += 1
-        if self.live_calls > self.rules.max_live_calls:
-            raise self._not_live(
-                call, f"the limit of {self.rules.max_live_calls} live calls is used up"
-            )
+        if (reason := self.budget.take()) is not None:
+            what = f"{call.kind} {call.name} may not run live"
+            raise self.stop(PolicyStop(f"{what}: {reason}; allow more, or fork at a later step"))
 
     def _not_live(self, call: Call, why: str) -> ReplayStop:
         name = _policy_name(call)

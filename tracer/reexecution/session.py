@@ -24,6 +24,7 @@ from tracer.core.messages import Message
 from tracer.core.records import JSON, Run, Step
 from tracer.core.variation import Ignore
 from tracer.errors import EXIT_CANNOT, CannotReplayError, NotFoundError, UsageError
+from tracer.reexecution.budget import Ceilings
 from tracer.reexecution.checks import (
     changed_source,
     check_answers,
@@ -36,10 +37,10 @@ from tracer.reexecution.checks import (
 from tracer.reexecution.heldstate import held_warnings
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.process_checks import check_processes, process_warnings
+from tracer.reexecution.rules import After
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
-After = Literal["live", "recorded", "ask"]
 Output = Literal["inherit", "stderr", "discard"]
 STOP_SECONDS = 5.0
 
@@ -54,6 +55,8 @@ class ReplaySpec:
     any step is kept from the world, but for `allow_writes` (paths), and copied to the folder
     `keep_writes` at the end. `ignore`: rules (see `tracer.core.variation`) for what may differ from
     the recorded questions; `serve_anyway`: answer what stands in a step's place whatever is asked.
+    `max_*`: what may happen for real behind the fork (cost in US dollars; None: no bound).
+    `break_at`: number of the step to stop before, in `pdb`.
     """
 
     run_id: str
@@ -70,6 +73,15 @@ class ReplaySpec:
     allow_writes: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     serve_anyway: bool = False
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    max_minutes: float | None = None
+    break_at: int | None = None
+
+    @property
+    def ceilings(self) -> Ceilings:
+        """What may happen for real."""
+        return Ceilings(self.max_live_calls, self.max_tokens, self.max_cost, self.max_minutes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +115,13 @@ class Plan:
             "substitute": spec.substitute.as_json() if spec.substitute is not None else None,
             "after": spec.after,
             "tools": dict(spec.tools),
-            "max_live_calls": spec.max_live_calls,
+            "ceilings": spec.ceilings.as_json(),
             "reason": spec.reason,
             "keep_writes": spec.keep_writes,
             "allow_writes": list(spec.allow_writes),
             "ignore": list(spec.ignore),
             "serve_anyway": spec.serve_anyway,
+            "break_at": spec.break_at,
             "outcome": None if folder is None else str(folder / "outcome.json"),
         }
 
@@ -140,6 +153,10 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
     step = fork_step(store, run, steps, spec.step, spec.model_call)
     if (step is None) != (spec.substitute is None):
         raise UsageError("a fork needs both a step and what to give there instead")
+    if spec.substitute is not None and spec.substitute.kind == "again" and spec.after == "recorded":
+        raise UsageError("asking again is a call for real: use --after live or --after ask")
+    if spec.break_at is not None:
+        store.step(run.id, spec.break_at)
     Policies(spec.tools)
     for rule in spec.ignore:
         Ignore.parse(rule)
@@ -189,6 +206,10 @@ def command_line(run: Run, step: Step | None, spec: ReplaySpec) -> str:
         words += ["--tool-call", str(given.tool_name), json.dumps(given.arguments)]
     elif given is not None and given.kind == "response":
         words += ["--response", "answer.json"]
+    elif given is not None and given.kind == "again":
+        words.append("--again")
+        for name, value in given.edit.as_json().items():
+            words += [f"--{name}", str(value)]
     elif given is not None and given.kind == "result":
         words += ["--result", json.dumps(given.result)]
     elif given is not None:
@@ -338,6 +359,7 @@ def wait_interruptible(child: Child) -> Outcome:
 
 __all__ = [
     "EXIT_CANNOT",
+    "After",
     "Child",
     "Outcome",
     "Plan",
