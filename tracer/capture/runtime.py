@@ -109,6 +109,7 @@ def runs_started() -> int:
 
 def recorder_for(database: Path) -> "StoreRecorder":
     """The recorder of a database; starts its writer thread on first use."""
+    # Only a run needs it.
     from tracer.capture.recorder import StoreRecorder
     from tracer.store.writer import WriteQueue
 
@@ -158,6 +159,7 @@ def install() -> None:
 
 def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRun:
     """Start a run: patches in place, its row written. `given` is the tagged JSON of its input."""
+    # Only a run needs them.
     from tracer.capture import otel
     from tracer.capture.environment import environment
     from tracer.store.writes import RunStart, Value
@@ -201,7 +203,7 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
 
 def join_run(run_id: str, database: Path, numbers: Numbers) -> ActiveRun:
     """Take part in a run that another process has started and will end."""
-    from tracer.capture import otel
+    from tracer.capture import otel  # only a run needs it
 
     install()
     run = ActiveRun(run_id, "", recorder_for(database))
@@ -216,7 +218,7 @@ def close_run(
     run: ActiveRun, status: RunStatus, output: bytes | None, error: ErrorInfo | None
 ) -> None:
     """End a run and write its end."""
-    from tracer.store.writes import RunEnd, Value
+    from tracer.store.writes import RunEnd, Value  # only a run needs it
 
     run.close_steps()
     scope.run_ended(run)
