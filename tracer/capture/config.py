@@ -61,14 +61,15 @@ def init(
 
     `db`: path of the SQLite file (TRACER_DB). `capture`: of "http", "frameworks" and "around"
     (output, log records, what is touched), which to watch (TRACER_CAPTURE, comma separated).
-    `otlp`: endpoint of an OTLP/HTTP receiver to which spans are sent too (TRACER_OTLP). `redact`: what is removed before it is stored, beyond
-    credentials and well-known keys (TRACER_REDACT, names and `module:function`, comma separated):
-    names of JSON fields, whose values are removed wherever they stand; a function, which gets each
-    text (and, if it takes a second argument, what kind of place it is from: arguments, result,
-    request, reply, input, output, error, note, detail) and returns what may be stored; or several
-    of both. What it takes away is stored as `[redacted:…]`. It runs on tracer's own thread while
-    recording. `False` ("off"): nothing by its form either. Raises UsageError for what can't be
-    used.
+    `otlp`: endpoint of an OTLP/HTTP receiver to which spans are sent too (TRACER_OTLP).
+
+    `redact`: what is removed before it is stored, beyond credentials and well-known keys
+    (TRACER_REDACT, names and `module:function`, comma separated): names of JSON fields, whose
+    values are removed wherever they stand; a function, which gets each text (and, if it takes a
+    second argument, what kind of place it is from: arguments, result, request, reply, input,
+    output, error, note, detail) and returns what may be stored; or several of both. What it takes
+    away is stored as `[redacted:…]`. It runs on tracer's own thread while recording. `False`
+    ("off"): nothing by its form either. Raises UsageError for what can't be used.
     """
     global _config
     config = get()

@@ -1,7 +1,6 @@
 """Tracer's own faults: logged once each, never raised into the agent."""
 
 import functools
-import logging
 import sys
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
@@ -11,8 +10,6 @@ from tracer.errors import ReplayStop
 P = ParamSpec("P")
 T = TypeVar("T")
 
-logger = logging.getLogger("tracer")
-logger.addHandler(logging.NullHandler())
 _seen: set[str] = set()
 
 
@@ -23,6 +20,11 @@ def report(where: str, error: BaseException) -> None:
         return
     first = not any(":" in other for other in _seen)
     _seen.add(key)
+    import logging  # most programs never need it for us
+
+    logger = logging.getLogger("tracer")
+    if first:
+        logger.addHandler(logging.NullHandler())
     logger.warning("fault in %s: %s", where, error, exc_info=error)
     if first:
         text = f"tracer: internal fault in {where} ({type(error).__name__}: {error}); "

@@ -2,6 +2,9 @@
 
 A run starts at the outermost decorated agent, `tracer.run(...)` or `tracer run`. In a
 re-execution a `Template` says what the next run is: its id, its parent and its handler.
+
+What only a run needs (the store, the readings, spans) is imported when the first one starts, so
+that a program which decorates its functions does not pay for it.
 """
 
 import atexit
@@ -14,18 +17,17 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tracer.capture import concurrency, config, http, otel, processes, scope, seams, secretkey
+from tracer.capture import concurrency, config, http, processes, scope, seams
 from tracer.capture.around import watching
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
-from tracer.capture.environment import environment
 from tracer.capture.numbering import Numbers
-from tracer.capture.recorder import StoreRecorder
 from tracer.core.records import JSON, ErrorInfo, RunStatus
 from tracer.errors import CannotReplayError
-from tracer.store.writer import WriteQueue
-from tracer.store.writes import RunEnd, RunStart, Value
+
+if TYPE_CHECKING:
+    from tracer.capture.recorder import StoreRecorder
 
 FLUSH_SECONDS = 10.0
 REPLAYING = "TRACER_REPLAYING"  # set for the child processes of a re-execution
@@ -49,7 +51,7 @@ class Template:
 
 
 _lock = threading.Lock()
-_recorders: dict[Path, StoreRecorder] = {}
+_recorders: "dict[Path, StoreRecorder]" = {}
 _template: Template | None = None
 _started = 0
 _refuse: Callable[[str], None] | None = None
@@ -106,8 +108,13 @@ def runs_started() -> int:
     return _started
 
 
-def recorder_for(database: Path) -> StoreRecorder:
+def recorder_for(database: Path) -> "StoreRecorder":
     """The recorder of a database; starts its writer thread on first use."""
+    # Only a run needs these.
+    from tracer.capture import secretkey
+    from tracer.capture.recorder import StoreRecorder
+    from tracer.store.writer import WriteQueue
+
     secretkey.use_database(database)
     with _lock:
         recorder = _recorders.get(database)
@@ -158,6 +165,11 @@ def install() -> None:
 
 def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRun:
     """Start a run: patches in place, its row written. `given` is the tagged JSON of its input."""
+    # Only a run needs them.
+    from tracer.capture import otel
+    from tracer.capture.environment import environment
+    from tracer.store.writes import RunStart, Value
+
     global _template, _started
     if _template is None:
         outside(f"the agent {name}")
@@ -198,6 +210,8 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
 
 def join_run(run_id: str, database: Path, numbers: Numbers) -> ActiveRun:
     """Take part in a run that another process has started and will end."""
+    from tracer.capture import otel  # only a run needs it
+
     install()
     run = ActiveRun(run_id, "", recorder_for(database))
     run.numbers = numbers
@@ -212,6 +226,8 @@ def close_run(
     run: ActiveRun, status: RunStatus, output: bytes | None, error: ErrorInfo | None
 ) -> None:
     """End a run and write its end."""
+    from tracer.store.writes import RunEnd, Value  # only a run needs it
+
     run.close_steps()
     scope.run_ended(run)
     for body in list(run.bodies):

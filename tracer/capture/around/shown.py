@@ -19,6 +19,7 @@ from types import (
 from typing import Any
 
 from tracer.capture import redact
+from tracer.core.marks import REDACTED
 
 _DEPTH = 4
 _OBJECT_DEPTH = 2  # of objects in objects
@@ -211,7 +212,7 @@ def hidden(name: str, value: Any) -> str | None:
     """What stands for a value whose name says that it is secret; None for others."""
     if _is(value, bool | int | float | None) or not redact.is_secret_name(name):
         return None
-    return redact.REDACTED
+    return REDACTED
 
 
 def _name(key: Any) -> str:
