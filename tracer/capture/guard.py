@@ -20,12 +20,7 @@ def report(where: str, error: BaseException) -> None:
         return
     first = not any(":" in other for other in _seen)
     _seen.add(key)
-    import logging  # most programs never need it for us
-
-    logger = logging.getLogger("tracer")
-    if first:
-        logger.addHandler(logging.NullHandler())
-    logger.warning("fault in %s: %s", where, error, exc_info=error)
+    _log("fault in %s: %s", where, error, error=error)
     if first:
         text = f"tracer: internal fault in {where} ({type(error).__name__}: {error}); "
         print(text + "the program goes on, this recording may lack a part", file=sys.stderr)
@@ -36,8 +31,17 @@ def announce(key: str, sentence: str) -> None:
     if key in _seen:
         return
     _seen.add(key)
-    logger.warning("%s", sentence)
+    _log("%s", sentence)
     print(sentence, file=sys.stderr)
+
+
+def _log(words: str, *given: object, error: BaseException | None = None) -> None:
+    import logging  # most programs never need it for us
+
+    logger = logging.getLogger("tracer")
+    if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+        logger.addHandler(logging.NullHandler())
+    logger.warning(words, *given, exc_info=error)
 
 
 def swallow(default: Any) -> Callable[[Callable[P, T]], Callable[P, T]]:
