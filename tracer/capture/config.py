@@ -8,7 +8,7 @@ from pathlib import Path
 from tracer.errors import UsageError
 
 _MARKERS = ("pyproject.toml", ".git")
-CAPTURES = ("http", "frameworks")
+CAPTURES = ("http", "frameworks", "clock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ def init(
 ) -> None:
     """Set options for this process; each has a TRACER_* variable. Call it before the first run.
 
-    `db`: path of the SQLite file (TRACER_DB). `capture`: of "http" and "frameworks", which to
-    watch (TRACER_CAPTURE, comma separated). `otlp`: endpoint of an OTLP/HTTP receiver to which
+    `db`: path of the SQLite file (TRACER_DB). `capture`: of "http", "frameworks" and "clock" (what
+    the program reads of the clock and of chance), which to watch (TRACER_CAPTURE, comma separated). `otlp`: endpoint of an OTLP/HTTP receiver to which
     spans are sent too (TRACER_OTLP). Raises UsageError for an unknown capture name.
     """
     global _config

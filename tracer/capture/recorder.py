@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from tracer.capture import identity, redact
 from tracer.capture.boundary import Call as StepCall
-from tracer.capture.boundary import End, OpenStep
+from tracer.capture.boundary import ActiveRun, End, OpenStep
 from tracer.capture.encoding import decode_chunks
 from tracer.capture.guard import report
 from tracer.capture.pricelist import PriceList
@@ -25,6 +25,7 @@ from tracer.capture.readings import (
 )
 from tracer.capture.toolcalls import ToolCalls
 from tracer.core.chain import BodySplitter, SplitBody
+from tracer.core.draws import Drawn
 from tracer.core.records import JSON, Usage
 from tracer.errors import NotFoundError
 from tracer.providers.pricing import price
@@ -145,6 +146,10 @@ class StoreRecorder:
         job = _Once(lambda: self._end_record(step, end))
         self.queue.put_and_wait(lambda w: w.end_step(job.made()), WAIT_SECONDS, size)
 
+    def drawn(self, run: ActiveRun, found: list[Drawn]) -> None:
+        """Written with the step that comes next, so nobody waits for it alone."""
+        self.queue.put(lambda writer: _in_turn(run, lambda: writer.add_draws(run.id, found)))
+
     def idle(self, writer: StoreWriter) -> bool:
         """Price one model call; True while there are more. Runs when nothing else is queued."""
         if not self._unpriced or not self._prices.ready(self._look_again):
@@ -168,15 +173,10 @@ class StoreRecorder:
 
     def _write_start(self, writer: StoreWriter, step: OpenStep, job: "_Once[StepStart]") -> None:
         try:
-            writer.start_step(job.made())
+            _in_turn(step.run, lambda: writer.start_step(job.made()))
         except MissingBase:
             self._splitter.forget()
-            writer.start_step(job.made_again())
-        except NotFoundError:
-            if not step.run.in_child:
-                raise
-            # The process that started the run has not got to write it yet: try again later.
-            raise StoreLocked("the start of the run is not written") from None
+            _in_turn(step.run, lambda: writer.start_step(job.made_again()))
         if step.run.is_program and step.run.outermost[:1] == [step]:
             # A program's own input is its argv; what its agent was asked says more in a list.
             reading = self._readings[step.run.id, step.n]
@@ -282,6 +282,16 @@ class StoreRecorder:
             _Unpriced(step.run.id, step.n, model, started.provider, record.usage, at)
         )
         return record
+
+
+def _in_turn(run: ActiveRun, write: Callable[[], None]) -> None:
+    """Write, once the process that started the run has written that."""
+    try:
+        write()
+    except NotFoundError:
+        if not run.in_child:
+            raise
+        raise StoreLocked("the start of the run is not written") from None
 
 
 class _Once(Generic[T]):

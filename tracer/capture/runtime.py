@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tracer.capture import concurrency, config, http, otel, processes, scope, seams
+from tracer.capture import ambient, concurrency, config, http, otel, processes, scope, seams
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
+from tracer.capture.draws import DrawSource
 from tracer.capture.environment import environment
 from tracer.capture.numbering import Numbers
 from tracer.capture.recorder import StoreRecorder
@@ -45,6 +46,7 @@ class Template:
     on_end: Callable[[ActiveRun, ErrorInfo | None, bytes | None], RunStatus | None]
     divergences: list[dict[str, JSON]] = field(default_factory=list)
     begun: bool = False  # its run was started
+    draws: DrawSource | None = None  # None: the clock and chance were not recorded
 
 
 _lock = threading.Lock()
@@ -172,6 +174,9 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
     )
     run.template = template
     surroundings = environment()
+    ambient.begin(run, template.draws if template is not None else None)
+    if run.draws is not None:
+        surroundings["draws"] = True
     recorder.run_started(
         RunStart(
             run_id=run.id,
@@ -197,6 +202,7 @@ def join_run(run_id: str, database: Path, numbers: Numbers) -> ActiveRun:
     run.numbers = numbers
     run.in_child = run.is_program = True
     run.spans = otel.bridge()
+    ambient.begin(run)
     scope.run_started(run)
     return run
 
@@ -209,6 +215,7 @@ def close_run(
     scope.run_ended(run)
     for body in list(run.bodies):
         body.left()  # nobody who belongs to the run reads on
+    ambient.end(run)
     if run.in_child:
         flush()
         return

@@ -38,6 +38,7 @@ from tracer.errors import (
 )
 from tracer.reexecution import tripwire
 from tracer.reexecution.answers import Answers
+from tracer.reexecution.entropy import RecordedDraws
 from tracer.reexecution.handler import Answerer, Rules
 from tracer.reexecution.imports import load_function
 from tracer.reexecution.policy import Policies
@@ -61,6 +62,7 @@ class Session:
         self.ended = False
         self._writes: HeldWrites | None = None
         self.handler = self._make_handler()
+        self.draws = self._make_draws()
         self.template = self._make_template()
 
     def _make_handler(self) -> Answerer:
@@ -79,6 +81,17 @@ class Session:
         handler = Answerer(Tape(steps), Answers(self.store), rules)
         handler.on_live = self._go_live
         return handler
+
+    def _make_draws(self) -> RecordedDraws | None:
+        """None for a run whose clock was not recorded: it is real then, as it was before."""
+        if not self.parent.environment.get("draws"):
+            return None
+        fork = self.handler.rules.fork
+        before = None if fork is None or self.given["after"] == "recorded" else fork.start_seq
+        recorded = self.store.draws(self.parent.id)
+        draws = RecordedDraws(recorded, before, self.parent.started_ns, self.handler.is_offline)
+        self.handler.on_moment = draws.passed
+        return draws
 
     def _go_live(self) -> None:
         """Behind the fork point, what the program does outside any step is done."""
@@ -109,6 +122,7 @@ class Session:
             self.handler,
             Path(given["database"]),
             self._on_end,
+            draws=self.draws,
         )
 
     def _on_end(self, run: ActiveRun, error: ErrorInfo | None, output: bytes | None) -> Any:
@@ -123,14 +137,13 @@ class Session:
 
     def _warnings(self) -> list[str]:
         relaxed = self.handler.gate.relaxed
-        if not relaxed:
-            return []
-        return [
-            (
+        found = [] if self.draws is None else self.draws.notes()
+        if relaxed:
+            found.append(
                 f"the recorded order of concurrent steps could not be kept in {relaxed} "
                 f"place{'s' if relaxed > 1 else ''}"
             )
-        ]
+        return found
 
     def prepare(self) -> None:
         """Offline from here on, until the fork point."""

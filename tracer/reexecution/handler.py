@@ -66,6 +66,7 @@ class Answerer:
         self._lock = threading.RLock()
         self.gate = Gate(self._points())
         self.on_ignored: Callable[[], None] = lambda: None  # the agent goes on all the same
+        self.on_moment: Callable[[int], None] = lambda moment: None  # recorded time goes by
         self.on_live: Callable[[], None] = lambda: None  # opens the tripwire
 
     def _points(self) -> list[tuple[int, int]]:
@@ -180,6 +181,7 @@ class Answerer:
             answer = self.answers.recorded(step, lambda how: self._differs(step, how))
         except SetupStop as stop:
             raise self.stop(stop) from None
+        self.on_moment(step.ended_ns or step.started_ns)
         return Decision(answer, "recorded", step.id, fingerprint=fingerprint, ticket=step)
 
     def _reentered(self, step: Step, fingerprint: str) -> Decision:
@@ -197,6 +199,7 @@ class Answerer:
         answer = self.answers.substituted(step, call, substitute)
         self._held.substituted(step, call, answer)
         self.forked = True
+        self.on_moment(step.ended_ns or step.started_ns)
         if self.rules.after != "recorded":
             self.on_live()
         return Decision(answer, "substituted", step.id, fingerprint=fingerprint, ticket=step)
