@@ -55,9 +55,10 @@ def init(
 ) -> None:
     """Set options for this process; each has a TRACER_* variable. Call it before the first run.
 
-    `db`: path of the SQLite file (TRACER_DB). `capture`: of "http", "frameworks" and "clock" (what
-    the program reads of the clock and of chance), which to watch (TRACER_CAPTURE, comma separated). `otlp`: endpoint of an OTLP/HTTP receiver to which
-    spans are sent too (TRACER_OTLP). Raises UsageError for an unknown capture name.
+    `db`: path of the SQLite file (TRACER_DB). `capture`: of "http", "frameworks" and "clock" (the
+    clock and random values that the program reads), which to watch (TRACER_CAPTURE, comma
+    separated). `otlp`: endpoint of an OTLP/HTTP receiver to which spans are sent too (TRACER_OTLP).
+    Raises UsageError for an unknown capture name.
     """
     global _config
     config = get()

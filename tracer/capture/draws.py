@@ -73,7 +73,7 @@ class Draws:
         with self._lock:
             new, self._new = self._new, {}
         return [
-            Drawn(path, kind, tuple(values), tuple(places))  # type: ignore[arg-type]
+            Drawn(path, kind, tuple(values), tuple(places))
             for (path, kind), (values, places) in new.items()
         ]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from tracer.capture import identity, redact
-from tracer.capture.boundary import Call as StepCall
 from tracer.capture.boundary import ActiveRun, End, OpenStep
+from tracer.capture.boundary import Call as StepCall
 from tracer.capture.encoding import decode_chunks
 from tracer.capture.guard import report
 from tracer.capture.pricelist import PriceList

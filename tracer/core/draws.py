@@ -6,7 +6,6 @@ node of a uuid1), `random` and `numpy` (the state of the module's generator when
 An empty `secret` stands for one that was left out of a bundle.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,7 +22,7 @@ class Drawn:
 
     path: str
     kind: DrawKind
-    values: tuple[int, ...] | tuple[bytes, ...]
+    values: tuple[int | bytes, ...]
     places: tuple[int, ...]
 
 
@@ -34,12 +33,12 @@ def pack(drawn: Drawn) -> bytes:
     for value, place in zip(drawn.values, drawn.places, strict=True):
         varints.put(packed, varints.zigzag(place - last))
         last = place
-        if isinstance(value, int):
-            varints.put(packed, varints.zigzag(value - before))
-            before = value
-        else:
+        if isinstance(value, bytes):
             varints.put(packed, len(value))
             packed += value
+        else:
+            varints.put(packed, varints.zigzag(value - before))
+            before = value
     return bytes(packed)
 
 
@@ -64,5 +63,4 @@ def unpack(path: str, kind: DrawKind, packed: bytes) -> Drawn:
             raise ValueError("a draw is cut short")
         drawn.append(packed[at : at + number])
         at += number
-    values: Sequence[int] | Sequence[bytes] = times if kind == "clock" else drawn
-    return Drawn(path, kind, tuple(values), tuple(places))  # type: ignore[arg-type]
+    return Drawn(path, kind, tuple(times if kind == "clock" else drawn), tuple(places))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tracer.capture import redact, runtime
+from tracer.capture import hashseed, redact, runtime
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun, Call
 from tracer.capture.environment import KEY_VARIABLES
@@ -41,6 +41,7 @@ from tracer.reexecution.answers import Answers
 from tracer.reexecution.entropy import RecordedDraws
 from tracer.reexecution.handler import Answerer, Rules
 from tracer.reexecution.imports import load_function
+from tracer.reexecution.likely import Recorded
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.program import execute, print_as_python
 from tracer.reexecution.redirect import HeldWrites
@@ -79,6 +80,8 @@ class Session:
             ask_on_terminal() if sys.stdin is not None and sys.stdin.isatty() else None,
         )
         handler = Answerer(Tape(steps), Answers(self.store), rules)
+        seed = hashseed.proper(self.parent.entry.get("hashseed"))
+        handler.recorded = Recorded(seed is not None, bool(self.parent.environment.get("draws")))
         handler.on_live = self._go_live
         return handler
 
@@ -368,6 +371,7 @@ async def _exhaust(stream: Any) -> None:
 
 def main(path: str) -> int:
     """Run one re-execution; its exit code."""
+    hashseed.adopt()
     with open(path, encoding="utf-8") as file:
         instructions = json.load(file)
     with contextlib.suppress(OSError):

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from tracer.core.diff import Change, json_changes
 from tracer.core.records import JSON, Step
 from tracer.core.summary import clip
+from tracer.reexecution.likely import Recorded, likely_cause
 
 Kind = Literal["changed_request", "missing_step", "extra_step", "order"]
 MAX_DIFFS = 20
@@ -38,7 +39,14 @@ class Divergence:
         }
 
 
-def changed(step: Step, asked_name: str, old: Any, new: Any, callsite: str | None) -> Divergence:
+def changed(
+    step: Step,
+    asked_name: str,
+    old: Any,
+    new: Any,
+    callsite: str | None,
+    recorded: Recorded = Recorded(),
+) -> Divergence:
     """The same place asked for something else. `old` and `new` are JSON."""
     differences = json_changes(old, new, limit=MAX_DIFFS)
     what = f"step {step.n} ({step.kind} {step.name}) asks for something else than recorded"
@@ -48,6 +56,8 @@ def changed(step: Step, asked_name: str, old: Any, new: Any, callsite: str | Non
         what += f": {_sentence(differences[0])}"
         if len(differences) > 1:
             what += f" (and {len(differences) - 1} more)"
+        if cause := likely_cause(differences[0].old, differences[0].new, recorded):
+            what += f"; {cause}"
     elif asked_name == step.name:
         what += ": equal as JSON, but written otherwise (as 1 and 1.0 are)"
     return Divergence(

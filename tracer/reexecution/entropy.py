@@ -50,7 +50,7 @@ class RecordedDraws:
         self._states: dict[str, bytes] = {}
         for drawn in recorded:
             if drawn.kind in _STATES:
-                self._states[drawn.kind] = bytes(drawn.values[0])
+                self._states[drawn.kind] = _bytes(drawn.values[0])
             else:
                 self._streams[drawn.path, drawn.kind] = _Stream(drawn, before)
         self._offline = offline
@@ -138,3 +138,7 @@ def _listed(places: set[str]) -> str:
     names = sorted(places)
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more
+
+
+def _bytes(value: int | bytes) -> bytes:
+    return value if isinstance(value, bytes) else b""

@@ -22,6 +22,7 @@ from tracer.reexecution.answers import Answers
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
 from tracer.reexecution.gate import Gate, pause, trio_running
 from tracer.reexecution.heldstate import HeldStates
+from tracer.reexecution.likely import Recorded
 from tracer.reexecution.policy import Policies, Policy
 from tracer.reexecution.servers import Servers, refuse_dummy_key
 from tracer.reexecution.substitute import Substitute
@@ -54,6 +55,7 @@ class Answerer:
         self.tape = tape
         self.answers = answers
         self.rules = rules
+        self.recorded = Recorded()
         self.divergences: list[Divergence] = []
         self.live_calls = 0
         self.forked = False
@@ -218,7 +220,7 @@ class Answerer:
             return extra(call.kind, call.name, nearest, call.callsite)
         new = self.answers.asking(identity.without_secrets(call))
         old = self.answers.asked(match.step)
-        return changed(match.step, call.name, old, new, call.callsite)
+        return changed(match.step, call.name, old, new, call.callsite, self.recorded)
 
     def _report_move(self, match: Match, step: Step, call: Call) -> None:
         if match.how in ("shifted", "moved") and not same_branch(step.slot, call.slot):

@@ -2,7 +2,7 @@
 
 These methods read the system's clock in C. Their entries in the classes are exchanged for ones
 that give functions of ours, which look like theirs; what was bound before (a `default_factory`) is
-found and switched once. Both stay for the rest of the process, and read the real clock outside runs.
+found and switched once. Both stay from then on; outside runs they read the real clock.
 """
 
 import copy

@@ -62,11 +62,10 @@ def _get(kind: DrawKind) -> bytes | None:
             return None
         return _WORDS.pack(*words) + (b"" if gauss is None else _GAUSS.pack(gauss))
     module: Any = sys.modules.get(_NUMPY)
-    state = module.get_state() if hasattr(module, "get_state") else ("",)
+    state: Any = module.get_state() if hasattr(module, "get_state") else ("",)
     if state[0] != "MT19937":
         return None
-    words, *rest = state[1:]
-    return bytes(words.astype("<u4").tobytes() + _REST.pack(*rest))
+    return bytes(state[1].astype("<u4").tobytes() + _REST.pack(*state[2:]))
 
 
 def _set(kind: DrawKind, state: bytes) -> None:

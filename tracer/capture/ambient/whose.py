@@ -7,47 +7,11 @@ The nearest frame decides, except in modules that read for whoever calls them (u
 import sysconfig
 from types import FrameType
 
+from tracer.capture.ambient.packages import PASSING, PASSING_PACKAGES, REAL_PACKAGES, REAL_PATHS
 from tracer.capture.callsite import is_own_file, is_user_file
 
 _STDLIB = sysconfig.get_paths()["stdlib"]
 _INSTALLED = ("site-packages", "dist-packages")
-
-# Modules of the standard library that read for their caller; all others read for themselves.
-_PASSING = frozenset(
-    "_pydatetime _pydecimal _strptime calendar collections contextlib copy copyreg dataclasses"
-    " datetime email enum functools gzip json random secrets statistics string tarfile types typing"
-    " uuid zipfile".split()
-)
-# The same of installed packages.
-_PASSING_PACKAGES = frozenset(
-    "arrow attr attrs babel bson cuid2 dateutil delorean faker humanize itsdangerous jinja2"
-    " jinja2_time jose joserfc jwt ksuid msgspec nanoid numpy pandas pendulum polars pydantic"
-    " pydantic_core pytz scipy shortuuid sklearn torch tzlocal ulid uuid6 uuid_extensions".split()
-)
-# Packages whose reads are their own business. What stands in neither list is taken for a framework.
-_REAL_PACKAGES = frozenset(
-    "Crypto Cryptodome IPython OpenSSL _pytest agentops aiobotocore aiohappyeyeballs aiohttp"
-    " aiosignal aiosqlite alembic anthropic anyio apscheduler argon2 asgiref asyncpg asyncssh"
-    " authlib azure backoff bcrypt billiard boto3 botocore cachetools celery certifi click cohere"
-    " coverage cryptography curl_cffi datadog datasets ddtrace debugpy diskcache distributed"
-    " django dns docker ecdsa elasticsearch fastapi filelock flask freezegun fsspec gevent grpc"
-    " grpc_status groq gunicorn h11 h2 hpack httpcore httpcore2 httpx httpx2 huggingface_hub"
-    " hypercorn hypothesis ipykernel joblib jupyter_client kafka kombu kubernetes langfuse langsmith"
-    " logfire loguru mistralai mixpanel mlflow msal multidict mysql nacl nest_asyncio newrelic"
-    " oauthlib ollama openai openinference opentelemetry paramiko passlib phoenix pip pkg_resources"
-    " playwright pluggy posthog prometheus_client psutil psycopg psycopg2 pymongo pymysql pytest"
-    " ray redis replicate requests requests_oauthlib retrying rich rsa s3transfer selenium"
-    " sentry_sdk setuptools sniffio sqlalchemy sqlite_utils stamina starlette statsd structlog"
-    " tenacity time_machine together tornado tqdm traceloop trio twisted urllib3 uvicorn uvloop"
-    " vcr wandb watchdog watchfiles websocket websockets werkzeug wsproto yarl zmq".split()
-)
-_REAL_PATHS = (
-    "google/api_core/",
-    "google/auth/",
-    "google/cloud/",
-    "google/genai/",
-    "google/oauth2/",
-)
 
 _OURS, _THEIRS, _PASSED, _TEXT = 1, 2, 3, 4
 _known: dict[str, int] = {}
@@ -95,14 +59,14 @@ def _whose(file: str) -> int:
     if is_own_file(file):
         return _THEIRS
     inside = file.removeprefix(_STDLIB).replace("\\", "/").strip("/")
-    return _PASSED if _top(inside) in _PASSING else _THEIRS
+    return _PASSED if _top(inside) in PASSING else _THEIRS
 
 
 def _of_package(inside: str) -> int:
     package = _top(inside)
-    if package in _PASSING_PACKAGES:
+    if package in PASSING_PACKAGES:
         return _PASSED
-    if package in _REAL_PACKAGES or inside.startswith(_REAL_PATHS):
+    if package in REAL_PACKAGES or inside.startswith(REAL_PATHS):
         return _THEIRS
     return _OURS
 
