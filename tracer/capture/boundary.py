@@ -22,7 +22,6 @@ from tracer.capture.answers import (
     ValueAnswer,
 )
 from tracer.capture.draws import Draws
-from tracer.capture.guard import report
 from tracer.capture.numbering import Numbers
 from tracer.capture.scope import Scope
 from tracer.capture.turns import Turns
@@ -193,7 +192,8 @@ class OpenStep:
         self.ended = True
         self.run.seams.pop(self.id, None)
         self.made = what.get("made")
-        self.run.hand_over_draws()
+        if self.run.draws is not None:
+            self.run.draws.hand_over()
         sequence = self.run.ends.begin()
         try:
             end = End(status, time.time_ns(), sequence, **what)
@@ -223,7 +223,6 @@ class ActiveRun:
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
         self.draws: Draws | None = None  # what is read of the clock and of chance
-        self.states: Any = None  # ambient.states.States
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
         self.bodies: weakref.WeakSet[Any] = weakref.WeakSet()  # being read; each has `left()`
         self.retries: Any = None  # http.retries.Retries, from the first exchange on
@@ -249,18 +248,6 @@ class ActiveRun:
         """Say something on the run, once."""
         if warning not in self.warnings:
             self.warnings.append(warning)
-
-    def hand_over_draws(self) -> None:
-        """Record what was read of the clock and of chance since the last time. Never raises."""
-        if self.draws is None:
-            return
-        try:
-            if self.states is not None:
-                self.states.look()
-            if found := self.draws.take():
-                self.recorder.drawn(self, found)
-        except Exception as error:
-            report("recording the clock", error)
 
     def close_steps(self) -> None:
         """The run ends: so do the steps that nothing else has ended."""
@@ -288,7 +275,6 @@ class ActiveRun:
             self.forks += 1
             self.closers = {}  # the parent's steps end in the parent
             self.numbers.after_fork_in_child()
-            self.states = None  # the parent's
             if self.draws is not None:
                 self.draws.after_fork_in_child()
             self.ends = Turns(self.next_seq)
@@ -364,7 +350,8 @@ class ActiveRun:
         for limit in self.limits:
             limit()
         step_id = new_step_id()
-        self.hand_over_draws()
+        if self.draws is not None:
+            self.draws.hand_over()
         number, sequence = self.numbers.start()
         inner = scope.for_step(call.slot, step_id, call.name if call.kind == "tool" else None)
         inner.step_n = number

@@ -5,8 +5,9 @@ Values are kept by scope, in the order of the reads, and handed to the recorder 
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
+from tracer.capture.guard import report
 from tracer.core.draws import DrawKind, Drawn
 
 MOST_READS = 10_000  # of one kind in one scope
@@ -30,16 +31,20 @@ class DrawSource(Protocol):
 class Draws:
     """The reads and draws of one run under way. Thread-safe.
 
-    `sequence` gives the last number of the run's sequence, `note` is told of what is left out.
+    `sequence` gives the last number of the run's sequence, `note` is told of what is left out, and
+    `record` is handed what was kept.
     """
 
     def __init__(
         self,
         sequence: Callable[[], int],
         note: Callable[[str], None],
+        record: Callable[[list[Drawn]], None],
         source: DrawSource | None = None,
     ) -> None:
         self.source = source
+        self.states: Any = None  # ambient.states.States
+        self._record = record
         self._sequence = sequence
         self._note = note
         # Re-entrant: a signal handler or a destructor of the agent may read the clock in between.
@@ -66,6 +71,16 @@ class Draws:
         """Keep the state a generator of random numbers had when the run began."""
         self._keep("", kind, state, 0, 1)
 
+    def hand_over(self) -> None:
+        """Record what is new since the last time. Never raises."""
+        try:
+            if self.states is not None:
+                self.states.look()
+            if found := self.take():
+                self._record(found)
+        except Exception as error:
+            report("recording the clock", error)
+
     def take(self) -> list[Drawn]:
         """What is new since the last time."""
         if not self._new:
@@ -81,6 +96,7 @@ class Draws:
         """What the parent process has not handed over yet, it will; its lock may be held."""
         self._lock = threading.RLock()
         self._new = {}
+        self.states = None
 
     def _keep(self, path: str, kind: DrawKind, value: int | bytes, size: int, most: int) -> None:
         of = path, kind

@@ -38,10 +38,10 @@ from tracer.errors import (
 )
 from tracer.reexecution import tripwire
 from tracer.reexecution.answers import Answers
-from tracer.reexecution.entropy import RecordedDraws
+from tracer.reexecution.entropy import draws_of
 from tracer.reexecution.handler import Answerer, Rules
 from tracer.reexecution.imports import load_function
-from tracer.reexecution.likely import Recorded
+from tracer.reexecution.likely import known_of
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.program import execute, print_as_python
 from tracer.reexecution.redirect import HeldWrites
@@ -63,7 +63,7 @@ class Session:
         self.ended = False
         self._writes: HeldWrites | None = None
         self.handler = self._make_handler()
-        self.draws = self._make_draws()
+        self.draws = draws_of(self.store, self.parent, self.handler)
         self.template = self._make_template()
 
     def _make_handler(self) -> Answerer:
@@ -80,21 +80,9 @@ class Session:
             ask_on_terminal() if sys.stdin is not None and sys.stdin.isatty() else None,
         )
         handler = Answerer(Tape(steps), Answers(self.store), rules)
-        seed = hashseed.proper(self.parent.entry.get("hashseed"))
-        handler.recorded = Recorded(seed is not None, bool(self.parent.environment.get("draws")))
+        handler.recorded = known_of(self.parent)
         handler.on_live = self._go_live
         return handler
-
-    def _make_draws(self) -> RecordedDraws | None:
-        """None for a run whose clock was not recorded: it is real then, as it was before."""
-        if not self.parent.environment.get("draws"):
-            return None
-        fork = self.handler.rules.fork
-        before = None if fork is None or self.given["after"] == "recorded" else fork.start_seq
-        recorded = self.store.draws(self.parent.id)
-        draws = RecordedDraws(recorded, before, self.parent.started_ns, self.handler.is_offline)
-        self.handler.on_moment = draws.passed
-        return draws
 
     def _go_live(self) -> None:
         """Behind the fork point, what the program does outside any step is done."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from tracer.core.diff import Change, json_changes
 from tracer.core.records import JSON, Step
 from tracer.core.summary import clip
-from tracer.reexecution.likely import Recorded, likely_cause
+from tracer.reexecution.likely import ALL, Recorded, likely_cause
 
 Kind = Literal["changed_request", "missing_step", "extra_step", "order"]
 MAX_DIFFS = 20
@@ -45,7 +45,7 @@ def changed(
     old: Any,
     new: Any,
     callsite: str | None,
-    recorded: Recorded = Recorded(),
+    recorded: Recorded = ALL,
 ) -> Divergence:
     """The same place asked for something else. `old` and `new` are JSON."""
     differences = json_changes(old, new, limit=MAX_DIFFS)

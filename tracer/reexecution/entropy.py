@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tracer.core.draws import DrawKind, Drawn
+from tracer.core.records import Run
+from tracer.reexecution.handler import Answerer
+from tracer.store.reading import Store
 
 _NEAR = 8  # how far ahead a draw of the size asked for is looked for
 _STATES = ("random", "numpy")
@@ -132,6 +135,18 @@ class RecordedDraws:
                 "were drawn"
             )
         return found
+
+
+def draws_of(store: Store, run: Run, handler: Answerer) -> RecordedDraws | None:
+    """Those of a run that is re-executed. None where its clock was not recorded: then it is the
+    real one, as it was before there were recordings of it."""
+    if not run.environment.get("draws"):
+        return None
+    fork = handler.rules.fork
+    before = None if fork is None or handler.rules.after == "recorded" else fork.start_seq
+    draws = RecordedDraws(store.draws(run.id), before, run.started_ns, handler.is_offline)
+    handler.on_moment = draws.passed
+    return draws
 
 
 def _listed(places: set[str]) -> str:

@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from tracer.capture import hashseed
+from tracer.core.records import Run
+
 _VARYING = re.compile(
     r"\d{4}-\d\d-\d\d"  # a date
     r"|\b\d{1,2}:\d\d(?::\d\d)?\b"  # a time
@@ -22,6 +25,15 @@ class Recorded:
     draws: bool = True
 
 
+ALL = Recorded()
+
+
+def known_of(run: Run) -> Recorded:
+    """The same of a run in the store."""
+    seed = hashseed.proper(run.entry.get("hashseed"))
+    return Recorded(seed is not None, bool(run.environment.get("draws")))
+
+
 def likely_cause(old: object, new: object, recorded: Recorded) -> str | None:
     """One clause on what may be behind a difference, with the remedy; None: no idea."""
     if not (isinstance(old, str) and isinstance(new, str)):
@@ -36,7 +48,10 @@ def likely_cause(old: object, new: object, recorded: Recorded) -> str | None:
     if not (_varies(old, new) and _varies(new, old)):
         return None
     if not recorded.draws:
-        return "it looks like a date or an id, and this run's clock and random values were not recorded"
+        return (
+            "it looks like a date or an id, and the clock and random values of this run were not "
+            "recorded"
+        )
     return (
         "it looks like a date or an id that was read where tracer can't see it (a library written "
         "in C or Rust, another process, or a place that is not reached in the recorded order)"

@@ -26,11 +26,13 @@ def begin(run: ActiveRun, source: DrawSource | None = None) -> None:
     """A run starts: from here on its reads are kept, and given if there is a `source`."""
     if "clock" not in config.get().capture or not _start():
         return
-    run.draws = Draws(lambda: run.numbers.last, run.note, source)
+    draws = run.draws = Draws(
+        lambda: run.numbers.last, run.note, lambda found: run.recorder.drawn(run, found), source
+    )
     if run.in_child:
         return
     try:
-        run.states = States(run.draws)
+        draws.states = States(draws)
     except Exception as error:  # another implementation of the generators; a damaged recording
         report("the state of random", error)
 
@@ -38,16 +40,16 @@ def begin(run: ActiveRun, source: DrawSource | None = None) -> None:
 def end(run: ActiveRun) -> None:
     """It is over: what was kept is handed over."""
     global _runs
-    if run.draws is None:
+    draws, run.draws = run.draws, None
+    if draws is None:
         return
-    run.hand_over_draws()
-    run.draws = None
+    draws.hand_over()
     with _lock:
         _runs -= 1
         if _runs == 0:
             _turn(on=False)
-    if run.states is not None:
-        run.states.end()
+    if draws.states is not None:
+        draws.states.end()
 
 
 def _start() -> bool:
@@ -79,6 +81,7 @@ def _install() -> None:
         if not swap.supported():
             _working = False
             return
+        # These load ctypes too.
         from tracer.capture.ambient import chance, clock, dates
 
         made: list[Any] = [*clock.switches(), *chance.switches(), chance.Seeding()]
@@ -110,8 +113,8 @@ def _uuid_loaded(_: Any) -> None:
 
 def _numpy_loaded(_: Any) -> None:
     for run in scopes.active_runs():
-        if run.states is not None:
-            run.states.begin("numpy")
+        if run.draws is not None and run.draws.states is not None:
+            run.draws.states.begin("numpy")
 
 
 def works() -> bool:
