@@ -5,6 +5,7 @@ what the program's code read, scope by scope; a re-execution gives it the same a
 """
 
 import atexit
+import os
 import threading
 from typing import Any
 
@@ -20,6 +21,15 @@ _lock = threading.Lock()
 _switches: list[Any] | None = None  # Builtin or Seeding; None until the first run
 _working = True
 _runs = 0
+
+
+def _after_fork_in_child() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def begin(run: ActiveRun, source: DrawSource | None = None) -> None:

@@ -39,11 +39,10 @@ def uuid_switches() -> list[Builtin]:
 
 
 def _urandom(_: Any, *args: Any, **kwargs: Any) -> Any:
-    size = args[0] if len(args) == 1 and not kwargs else kwargs.get("size")
-    if type(size) is not int or size <= 0 or len(args) + len(kwargs) != 1:
+    if kwargs or len(args) != 1 or type(args[0]) is not int or args[0] <= 0:
         return _real["urandom"](*args, **kwargs)
-    found = drawn(size, lambda: _bytes("urandom", size))
-    return _bytes("urandom", size) if found is None else found
+    found = drawn(args[0], lambda: _bytes("urandom", args[0]))
+    return _bytes("urandom", args[0]) if found is None else found
 
 
 def _getrandom(_: Any, *args: Any, **kwargs: Any) -> Any:

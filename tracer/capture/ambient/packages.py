@@ -37,8 +37,8 @@ REAL_PACKAGES = _names("""
     kubernetes ray starlette tornado uvicorn werkzeug
     backoff cachetools datasets diskcache distributed filelock fsspec joblib retrying stamina
     tenacity watchdog watchfiles
-    agentops datadog ddtrace langfuse langsmith logfire loguru mixpanel
-    mlflow newrelic openinference opentelemetry phoenix posthog prometheus_client sentry_sdk statsd
+    agentops datadog ddtrace genai_prices langfuse langsmith logfire loguru mixpanel mlflow
+    newrelic openinference opentelemetry phoenix posthog prometheus_client sentry_sdk statsd
     structlog traceloop wandb
     IPython _pytest click coverage debugpy freezegun hypothesis ipykernel jupyter_client pip
     pkg_resources playwright pluggy psutil pytest rich selenium setuptools time_machine tqdm vcr zmq
