@@ -1,6 +1,6 @@
 """Reading the clock and drawing of chance inside a run: nothing the agent sees is another."""
 
-# ruff: noqa: DTZ, TID251 - what agents call is called here
+# ruff: noqa: DTZ002, DTZ003, DTZ005, DTZ011, TID251
 
 import copy
 import datetime as dates

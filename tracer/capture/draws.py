@@ -100,6 +100,8 @@ class Draws:
 
     def _keep(self, path: str, kind: DrawKind, value: int | bytes, size: int, most: int) -> None:
         of = path, kind
+        if self._sizes.get(of, 0) > most:
+            return
         with self._lock:
             used = self._sizes.get(of, 0) + size
             self._sizes[of] = used

@@ -11,6 +11,7 @@ from typing import Any
 
 from tracer.capture import config
 from tracer.capture import scope as scopes
+from tracer.capture.ambient import reads
 from tracer.capture.ambient.states import States
 from tracer.capture.boundary import ActiveRun
 from tracer.capture.draws import Draws, DrawSource
@@ -76,6 +77,7 @@ def _start() -> bool:
 
 
 def _turn(*, on: bool) -> None:
+    reads.watching = on
     for switch in _switches or ():
         (switch.on if on else switch.off)()
 

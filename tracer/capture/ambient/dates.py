@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime
 from types import BuiltinFunctionType
 from typing import Any
 
+from tracer.capture.ambient import reads
 from tracer.capture.ambient.clock import real_now
 from tracer.capture.ambient.reads import moment
 from tracer.capture.ambient.swap import Builtin, bound
@@ -27,7 +28,7 @@ _modified.argtypes, _modified.restype = [ctypes.py_object], None
 
 
 def _now(self: Any, *args: Any, **kwargs: Any) -> Any:
-    if len(args) + len(kwargs) > 1 or (kwargs and "tz" not in kwargs):
+    if not reads.watching or len(args) + len(kwargs) > 1 or (kwargs and "tz" not in kwargs):
         return self.real(*args, **kwargs)
     now = moment(real_now)
     if now is None:
@@ -51,7 +52,7 @@ def _utcnow(self: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _today(self: Any, *args: Any, **kwargs: Any) -> Any:
-    now = None if args or kwargs else moment(real_now)
+    now = None if args or kwargs or not reads.watching else moment(real_now)
     return self.real(*args, **kwargs) if now is None else self.cls.fromtimestamp(now / 1e9)
 
 

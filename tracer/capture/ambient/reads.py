@@ -8,6 +8,7 @@ from tracer.capture.ambient.whose import is_programs, is_secret
 from tracer.capture.guard import report
 from tracer.core.draws import DrawKind
 
+watching = False  # whether a run is under way
 _CALLER = 2  # frames: this module's function, the hook, and who called it
 
 
