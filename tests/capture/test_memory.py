@@ -157,9 +157,9 @@ def test_looking_is_bounded() -> None:
     huge: list[Any] = [list(range(1000)) for _ in range(5000)]
     huge.append(huge)
     watch = Watch(function, None)
-    started = time.perf_counter()
+    started = time.thread_time()
     before = watch.look({"given": huge}, None)
-    assert time.perf_counter() - started < 0.05
+    assert time.thread_time() - started < 0.05
     huge.append(1)
     assert changed(before, watch.look({"given": huge}, None)) == ["its argument given"]
 

@@ -179,8 +179,8 @@ def test_ten_thousand_steps_each(changed: range) -> None:
     b = [
         _step("b", n, f"tool{n % 7}", f"{'new' if n in other else ''}{n}") for n in range(1, 10_001)
     ]
-    began = time.perf_counter()
+    began = time.process_time()
     rows = match_steps(a, b)
-    # 0.3 s at most here; the bound leaves room for a busy machine.
-    assert time.perf_counter() - began < 3
+    # 0.3 s of the processor here; a matching that compares all with all takes minutes.
+    assert time.process_time() - began < 3
     assert sum(row.a is not None and row.b is not None for row in rows) > 9_900

@@ -109,6 +109,6 @@ HOSTILE = [
 
 @pytest.mark.parametrize("data", HOSTILE, ids=lambda data: data[:12].decode())
 def test_never_slow(data: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     find_secrets(data)
-    assert time.perf_counter() - began < 8  # about 1 s at most here
+    assert time.process_time() - began < 8  # about 1 s at most here

@@ -93,9 +93,9 @@ class Bench:
         model_call: int | None = None,
         after: Literal["live", "recorded", "ask"] = "live",
         tools: Mapping[str, str] | None = None,
-        max_live_calls: int = 100,
+        **more: Any,
     ) -> Replayed:
-        """Call the agent again with a substitute at a step."""
+        """Call the agent again with a substitute at a step; `more`: fields of `ReplaySpec`."""
         spec = ReplaySpec(
             run or self.run().id,
             step,
@@ -103,7 +103,7 @@ class Bench:
             substitute,
             after,
             dict(tools or {}),
-            max_live_calls=max_live_calls,
+            **more,
         )
         came = _reexecute(spec, agent)
         return Replayed(came, self.run(came.run_id), self.steps(ref=came.run_id))

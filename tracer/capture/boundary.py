@@ -194,7 +194,9 @@ class OpenStep:
         self.made = what.get("made")
         if self.run.draws is not None:
             self.run.draws.hand_over()
-        sequence = self.run.ends.begin()
+        sequence, beside = self.run.ends.begin()
+        if beside:
+            what["detail"] = {**what.get("detail", {}), "beside": True}
         try:
             end = End(status, time.time_ns(), sequence, **what)
             self.run.recorder.step_ended(self, end)
@@ -349,6 +351,7 @@ class ActiveRun:
         """Number a step and write its start."""
         for limit in self.limits:
             limit()
+        self.ends.went_on()
         step_id = new_step_id()
         if self.draws is not None:
             self.draws.hand_over()

@@ -24,6 +24,7 @@ class ScopedCall:
             return self.function(*args, **kwargs)
         finally:
             scopes.hold(before)
+            self.scope.run.ends.went_on()
 
 
 def patch(module: Any) -> None:

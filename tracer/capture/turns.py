@@ -1,7 +1,9 @@
-"""The order in which threads go on after the ends of their steps: that of the ends.
+"""The ends of steps, one after the other, so that what threads do with their answers has an order.
 
-Each waits a moment until its end is committed, and several wake up at once. What they do next
-(append to a list) would then happen in another order than the recorded one.
+Threads whose answers come at once would go on in the order of the scheduler, and what they do next
+(append to a list) would stand in no recording. So an end waits until the thread whose step ended
+before has come to its next step, ended or blocks; as they share one interpreter, they could hardly
+have run at once anyway. Who computes for long is not waited for: the end is marked `beside`.
 """
 
 import _thread
@@ -9,6 +11,13 @@ import threading
 from collections.abc import Callable
 from time import monotonic
 
+from tracer.capture.settling import Runner
+
+BUSY_SECONDS = 0.005  # as long as Python itself lets a thread run before another one may
+BLOCKED_SECONDS = 0.001
+LONGEST_SECONDS = 0.02  # that an end is held back for those before it
+LOOK_SECONDS = 0.0005
+SEEN_SECONDS = 0.002  # after so long it is known whether a thread blocks or computes
 PATIENCE_SECONDS = 0.3  # a little more than an end waits for its commit
 
 
@@ -18,16 +27,54 @@ class Turns:
     def __init__(self, next_sequence: Callable[[], int]) -> None:
         self._next = next_sequence
         self._ends: dict[int, int] = {}  # sequence number: thread, in order
+        self._arrived: list[int] = []  # threads that wait for their turn, in order
+        self._last: Runner | None = None  # goes on with what it does after its end
         self._waiting = 0
         # Re-entrant, because a collected generator ends its step in the middle of anything.
         self._condition = threading.Condition()
 
-    def begin(self) -> int:
-        """The sequence number of an end that starts to be recorded."""
+    def begin(self) -> tuple[int, bool]:
+        """The sequence number of an end that starts to be recorded, and whether it is `beside`:
+        whether the thread that ended a step before was still busy with its answer."""
+        me = _thread.get_ident()
         with self._condition:
+            in_turn = self._is_next(me) or self._wait_for_turn(me)
             sequence = self._next()
-            self._ends[sequence] = _thread.get_ident()
-        return sequence
+            self._ends[sequence] = me
+        return sequence, not in_turn
+
+    def _is_next(self, me: int) -> bool:
+        if any(thread != me for thread in (*self._arrived[:1], *self._ends.values())):
+            return False
+        last = self._last
+        if last is None or last.has_settled(None, (), None):
+            self._last = None
+            return True
+        return False
+
+    def _wait_for_turn(self, me: int) -> bool:
+        """Whether the turn came; False when those before took too long."""
+        began = monotonic()
+        self._arrived.append(me)
+        try:
+            while not self._is_next(me):
+                waited = monotonic() - began
+                if waited > LONGEST_SECONDS or (waited > SEEN_SECONDS and self._is_overdue(me)):
+                    return False
+                self._condition.wait(LOOK_SECONDS)
+            return True
+        finally:
+            self._arrived.remove(me)
+
+    def _is_overdue(self, me: int) -> bool:
+        last = self._last
+        return self._arrived[0] == me and last is not None and last.is_overdue
+
+    def went_on(self) -> None:
+        """The calling thread has come to its next step, or leaves the run."""
+        last = self._last
+        if last is not None and last.ident == _thread.get_ident():
+            self._last = None
 
     def finish(self, sequence: int) -> None:
         """That end is recorded: go on when those before it have."""
@@ -35,7 +82,8 @@ class Turns:
             self._wait(sequence)
         with self._condition:
             self._ends.pop(sequence, None)
-            if self._waiting:
+            self._last = Runner(None, BUSY_SECONDS, BLOCKED_SECONDS)
+            if self._waiting or self._arrived:
                 self._condition.notify_all()
 
     def _is_early(self, sequence: int) -> bool:

@@ -15,8 +15,9 @@ from tracer.cli.options import (
     script_words,
     writes_options,
 )
-from tracer.cli.reexecute import reexecute, split_tools
+from tracer.cli.reexecute import ignore_option, reexecute, split_tools
 from tracer.errors import BadFileError, UsageError
+from tracer.providers.editing import Edit
 from tracer.reexecution.session import ReplaySpec
 from tracer.reexecution.substitute import FAILURES, Substitute, failure_kind
 
@@ -41,6 +42,10 @@ MAX_RESPONSE_BYTES = 16 << 20
 )
 @click.option("--error", metavar="KIND", help=f"The call fails: {', '.join(FAILURES)}.")
 @click.option("--result", metavar="JSON", help="The result of a tool or step.")
+@click.option("--again", is_flag=True, help="Ask the model the same again, for real.")
+@click.option("--model", metavar="NAME", help="With --again: ask this model instead.")
+@click.option("--temperature", type=float, metavar="X", help="With --again: at this temperature.")
+@click.option("--system", metavar="TEXT", help="With --again: with this system prompt.")
 @click.option(
     "--after",
     type=click.Choice(["live", "recorded", "ask"]),
@@ -63,9 +68,22 @@ MAX_RESPONSE_BYTES = 16 << 20
     metavar="N",
     help="Stop after so many calls for real.",
 )
+@click.option(
+    "--max-tokens", type=click.IntRange(min=0), metavar="N", help="Stop after so many tokens."
+)
+@click.option(
+    "--max-cost", type=click.FloatRange(min=0), metavar="USD", help="Stop after so many dollars."
+)
+@click.option(
+    "--max-minutes",
+    type=click.FloatRange(min=0),
+    metavar="N",
+    help="Stop after so many minutes behind the step.",
+)
 @click.option("--reason", metavar="TEXT", help="Why, kept with the new run.")
 @entry_options
 @writes_options
+@ignore_option
 @json_option
 @db_option
 def command(run: str, as_json: bool, **given: Any) -> int:
@@ -94,20 +112,29 @@ def command(run: str, as_json: bool, **given: Any) -> int:
         given["reason"],
         given["keep_writes"],
         given["allow_writes"],
+        given["ignore"],
+        max_tokens=given["max_tokens"],
+        max_cost=given["max_cost"],
+        max_minutes=given["max_minutes"],
     )
     return reexecute(spec, as_json)
 
 
 def _substitute(given: dict[str, Any]) -> Substitute:
     """The one answer given. Raises UsageError for none or several."""
-    names = ("text", "tool_call", "response", "error", "result")
-    chosen = [name for name in names if given[name] not in (None, ())]
+    names = ("text", "tool_call", "response", "error", "result", "again")
+    chosen = [name for name in names if given[name] not in (None, (), False)]
     if len(chosen) != 1:
         raise UsageError(
-            "give one answer: --text S, --tool-call NAME JSON, --response FILE, --error KIND or "
-            "--result JSON"
+            "give one answer: --text S, --tool-call NAME JSON, --response FILE, --error KIND, "
+            "--result JSON or --again"
         )
     kind = chosen[0]
+    edit = Edit(given["model"], given["temperature"], given["system"])
+    if kind == "again":
+        return Substitute("again", edit=edit)
+    if not edit.is_empty:
+        raise UsageError("--model, --temperature and --system change what --again asks: add it")
     if kind == "tool_call":
         name, arguments = given["tool_call"]
         parsed = parse_json(arguments, f"--tool-call {name}")

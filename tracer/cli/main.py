@@ -21,6 +21,7 @@ COMMANDS = {
     "show": ("show", "Show one run and its steps, or one step whole."),
     "ui": ("ui", "Open the web UI."),
     "replay": ("replay", "Re-execute a run, everything answered from the recording."),
+    "calibrate": ("calibrate", "Say what of a run varies by itself."),
     "fork": ("fork", "Re-execute a run with another answer at one step."),
     "diff": ("diff", "Compare two runs step by step."),
     "export": ("export", "Write a run into one file, to attach to a bug."),

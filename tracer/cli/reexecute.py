@@ -2,18 +2,34 @@
 
 import json
 from collections import Counter
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
 
 from tracer.cli.options import open_store
 from tracer.cli.output import say, write_json
 from tracer.cli.text import cut
+from tracer.core.variation import NAMES
 from tracer.errors import NotFoundError, UsageError
 from tracer.interchange.run_json import run_json
 from tracer.reexecution.session import Outcome, Plan, ReplaySpec, plan, start, wait_interruptible
 from tracer.store.reading import Store
 
+C = TypeVar("C", bound=Callable[..., Any])
 _SHOWN_CHANGES = 5
 _SHOWN_TEXT = 400
+
+
+def ignore_option(command: C) -> C:
+    """`--ignore`: what may differ from the recorded questions."""
+    return click.option(
+        "--ignore",
+        multiple=True,
+        metavar="WHAT",
+        help=f"Take for equal what differs only in this: {', '.join(NAMES)}, a place as in "
+        "messages[0].parts[0].content ([*]: any), or /regular expression/.",
+    )(command)
 
 
 def split_tools(given: tuple[str, ...]) -> dict[str, str]:
@@ -67,6 +83,8 @@ def _say(store: Store, planned: Plan, outcome: Outcome) -> None:
             for sign, key in (("-", "old"), ("+", "new")):
                 if key in change:
                     say(f"  {sign} {_shown(change[key])}")
+        if item.get("choices"):
+            say(f"  to go on past it: {' or '.join(item['choices'][:2])}")
     if len(outcome.divergences) > 1:
         say(f"  and {len(outcome.divergences) - 1} more, probably because of the first")
     _say_held(planned, outcome.held_writes)

@@ -14,6 +14,7 @@ from tracer.core.messages import Message, tool_calls_of
 from tracer.core.records import JSON, NOT_CAPTURED, Run, Step
 from tracer.errors import CannotReplayError, NotFoundError, UsageError
 from tracer.providers import api_named
+from tracer.providers.editing import is_editable
 from tracer.reexecution.answers import opaque_reason
 from tracer.reexecution.signatures import signature_warnings
 from tracer.reexecution.substitute import Substitute, failure_kind, is_message, said_instead
@@ -272,6 +273,9 @@ def check_substitute(
     if substitute.kind == "error":
         failure_kind(substitute.error or "")
         return None
+    if substitute.kind == "again":
+        _check_again(step, substitute)
+        return None
     if step.kind != "model":
         if substitute.kind != "result":
             raise UsageError(f"step {step.n} is no model call: give its result with --result JSON")
@@ -295,6 +299,17 @@ def check_substitute(
         _check_calls(store, step, said, warnings)
         warnings += signature_warnings(said, recorded)
     return said
+
+
+def _check_again(step: Step, substitute: Substitute) -> None:
+    if step.kind != "model":
+        raise UsageError(f"step {step.n} is no model call: only a model can be asked again")
+    if not substitute.edit.is_empty and not is_editable(step.api or ""):
+        raise UsageError(
+            f"step {step.n} ({step.api or 'a function'}) can only be asked again as it was: its "
+            "request is signed by its sender, or of no known format; leave out --model, "
+            "--temperature and --system"
+        )
 
 
 def _operation(step: Step) -> str:

@@ -3,25 +3,26 @@
 Reads its instructions, answers the program's steps, and leaves the outcome in a file.
 """
 
-import asyncio
 import contextlib
 import inspect
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tracer.capture import hashseed, redact, runtime
 from tracer.capture import scope as scopes
-from tracer.capture.boundary import ActiveRun, Call
+from tracer.capture.boundary import ActiveRun
 from tracer.capture.environment import KEY_VARIABLES
 from tracer.capture.functions import Parameters
 from tracer.capture.rebuild import CannotRebuild, build
 from tracer.capture.runs import close_program, open_program
 from tracer.capture.values import decode
 from tracer.core.records import ErrorInfo
+from tracer.core.variation import Ignore
 from tracer.errors import (
     EXIT_AGENT_FAILED,
     EXIT_CANNOT,
@@ -38,13 +39,16 @@ from tracer.errors import (
 )
 from tracer.reexecution import tripwire
 from tracer.reexecution.answers import Answers
+from tracer.reexecution.budget import Ceilings, Spent
+from tracer.reexecution.calling import ask_on_terminal, call
 from tracer.reexecution.entropy import draws_of
-from tracer.reexecution.handler import Answerer, Rules
+from tracer.reexecution.handler import PATIENCE_SECONDS, Answerer
 from tracer.reexecution.imports import load_function
 from tracer.reexecution.likely import known_of
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.program import execute, print_as_python
 from tracer.reexecution.redirect import HeldWrites
+from tracer.reexecution.rules import Rules
 from tracer.reexecution.servers import DUMMY_KEY
 from tracer.reexecution.substitute import Substitute
 from tracer.reexecution.tape import Tape
@@ -76,13 +80,22 @@ class Session:
             None if substitute is None else Substitute.from_json(substitute),
             given["after"],
             Policies(given["tools"]),
-            given["max_live_calls"],
+            Ceilings(**given["ceilings"]),
             ask_on_terminal() if sys.stdin is not None and sys.stdin.isatty() else None,
+            tuple(map(Ignore.parse, given.get("ignore") or ())),
+            bool(given.get("serve_anyway")),
         )
         handler = Answerer(Tape(steps), Answers(self.store), rules)
         handler.recorded = known_of(self.parent)
         handler.on_live = self._go_live
+        handler.budget.spent = self._spent
         return handler
+
+    def _spent(self) -> Spent:
+        """Tokens and dollars of what this re-execution did for real so far."""
+        recorder = runtime.recorder_for(Path(self.given["database"]))
+        tally = recorder.tallies.get(self.given["run_id"])
+        return (0, None) if tally is None else (tally.tokens, tally.cost_usd)
 
     def _go_live(self) -> None:
         """Behind the fork point, what the program does outside any step is done."""
@@ -90,6 +103,17 @@ class Session:
         os.environ.pop(runtime.REPLAYING, None)
         if self._writes is not None:
             self._writes.go_live()
+        self.handler.budget.begin()
+        self.handler.budget.watch(self._out_of_time)
+
+    def _out_of_time(self) -> None:
+        """The minutes are used up: the program is stopped at its next step, or from outside."""
+        if self.ended:
+            return
+        self.handler.stop(PolicyStop(f"the program was stopped: {self.handler.budget.late()}"))
+        time.sleep(PATIENCE_SECONDS)
+        if not self.ended:
+            self.handler.on_ignored()
 
     def _make_template(self) -> runtime.Template:
         given = self.given
@@ -127,12 +151,17 @@ class Session:
         return "stopped" if self.handler.stopped is not None else None
 
     def _warnings(self) -> list[str]:
-        relaxed = self.handler.gate.relaxed
         found = [] if self.draws is None else self.draws.notes()
-        if relaxed:
+        if relaxed := self.handler.gate.relaxed:
             found.append(
                 f"the recorded order of concurrent steps could not be kept in {relaxed} "
                 f"place{'s' if relaxed > 1 else ''}"
+            )
+        if ignored := self.handler.ignored:
+            rules = ", ".join(rule.text for rule in self.handler.rules.ignore)
+            found.append(
+                f"{ignored} step{'s' if ignored > 1 else ''} asked for something else than "
+                f"recorded and got the recorded answer (--ignore {rules})"
             )
         return found
 
@@ -321,40 +350,6 @@ class Session:
         before = self.parent.error
         message = redact.text(error.message)
         return before is not None and (before.type, before.message) == (error.type, message)
-
-
-def ask_on_terminal() -> Callable[[Call], bool]:
-    """Asks the person at the terminal whether a step may run for real."""
-
-    def ask(step: Call) -> bool:
-        given = (step.input or b"").decode("utf-8", "replace")[:2000]
-        print(
-            f"\n{step.kind} {step.name} {given}\nrun it for real? [y/N] ", end="", file=sys.stderr
-        )
-        sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-    return ask
-
-
-def call(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call an agent to its end, whatever its form; gives its result (None for generators)."""
-    result = function(*args, **kwargs)
-    if inspect.iscoroutine(result):
-        return asyncio.run(result)
-    if inspect.isasyncgen(result):
-        asyncio.run(_exhaust(result))
-        return None
-    if inspect.isgenerator(result):
-        for _ in result:
-            pass
-        return None
-    return result
-
-
-async def _exhaust(stream: Any) -> None:
-    async for _ in stream:
-        pass
 
 
 def main(path: str) -> int:

@@ -1,13 +1,15 @@
 """The divergence report: one object, the same for command line, JSON and UI."""
 
 import json
+import shlex
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tracer.core.diff import Change, json_changes
 from tracer.core.records import JSON, Step
 from tracer.core.summary import clip
-from tracer.reexecution.likely import ALL, Recorded, likely_cause
+from tracer.core.variation import NAMES, likely_cause
+from tracer.reexecution.likely import ALL, Recorded, why_it_varies
 
 Kind = Literal["changed_request", "missing_step", "extra_step", "order"]
 MAX_DIFFS = 20
@@ -17,7 +19,11 @@ _MAX_TEXT = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """The re-executed code asked for something else. `n`, `step` are the recorded step's."""
+    """The re-executed code asked for something else. `n`, `step` are the recorded step's.
+
+    `cause` is what probably makes the difference, where it can be told from the values; `choices`
+    are options that would let a re-execution go on past it.
+    """
 
     kind: Kind
     message: str
@@ -26,6 +32,9 @@ class Divergence:
     diff: list[dict[str, JSON]] = field(default_factory=list)
     where: str | None = None
     callsite: str | None = None
+    recorded_callsite: str | None = None
+    cause: str | None = None
+    choices: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, JSON]:
         return {
@@ -36,6 +45,9 @@ class Divergence:
             "diff": self.diff,
             "slot": self.where,
             "callsite": self.callsite,
+            "recorded_callsite": self.recorded_callsite,
+            "cause": self.cause,
+            "choices": list(self.choices),
         }
 
 
@@ -56,10 +68,13 @@ def changed(
         what += f": {_sentence(differences[0])}"
         if len(differences) > 1:
             what += f" (and {len(differences) - 1} more)"
-        if cause := likely_cause(differences[0].old, differences[0].new, recorded):
-            what += f"; {cause}"
     elif asked_name == step.name:
         what += ": equal as JSON, but written otherwise (as 1 and 1.0 are)"
+    cause, choices = _cause(differences)
+    if cause is not None:
+        what += f"; {cause} varies by itself"
+    if why := why_it_varies(cause, recorded):
+        what += f", {why}"
     return Divergence(
         "changed_request",
         what,
@@ -68,7 +83,22 @@ def changed(
         [{"path": d.path, "old": _capped(d.old), "new": _capped(d.new)} for d in differences],
         _place(step),
         callsite,
+        step.callsite,
+        cause,
+        choices,
     )
+
+
+def _cause(differences: list[Change]) -> tuple[str | None, tuple[str, ...]]:
+    """What makes them all differ, if it is one thing, and the rules that would ignore them."""
+    found = [likely_cause(change) for change in differences]
+    kinds = {one for one in found if one is not None}
+    places = tuple(dict.fromkeys(change.path for change in differences if change.path))[:5]
+    choices = tuple(f"--ignore {shlex.quote(place)}" for place in places)
+    if len(kinds) != 1 or None in found:
+        return None, choices
+    name, words = kinds.pop()
+    return words, ((f"--ignore {name}",) if name in NAMES else ()) + choices
 
 
 def extra(kind: str, name: str, nearest: Step | None, callsite: str | None) -> Divergence:

@@ -13,10 +13,10 @@ import sys
 import threading
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from tracer.reexecution.settling import TURNS, Runner, anyone_runs
+from tracer.capture.settling import TURNS, Runner, anyone_runs
 
 # A missing point is given up after this plus what the recording took to reach it.
 QUIET_SECONDS = 0.25
@@ -24,13 +24,21 @@ MAX_QUIET_SECONDS = 10.0
 # A machine with other work may leave the program without a processor for a while; a thread that
 # could run puts the giving up off for so long.
 MAX_STARVED_SECONDS = 5.0
+# A released thread that computes for longer than this, and than it may have in the recording,
+# goes on beside the others.
+COMPUTING_SECONDS = 0.2
+MOST_SECONDS = 2.0
 
 
 class Gate:
     """The points of one recording, passed in order. Thread-safe."""
 
-    def __init__(self, points: Iterable[tuple[int, int]]) -> None:
-        """`points`: (sequence number, nanoseconds since epoch) of what will be served."""
+    def __init__(
+        self, points: Iterable[tuple[int, int]], beside: Collection[int | None] = ()
+    ) -> None:
+        """`points`: (sequence number, nanoseconds since epoch) of what will be served; `beside`:
+        sequence numbers that passed while the one before was still busy with its answer."""
+        self._beside = frozenset(beside)
         ordered = sorted(set(points))
         self._sequence = [sequence for sequence, _ in ordered]
         self._times = [at for _, at in ordered]
@@ -88,10 +96,13 @@ class Gate:
             self._mark(index)
             return 0.0
         if self._cursor >= index:
-            last = self._released
-            if last is not None and not last.has_settled(task, self._parked, turns):
+            last = None if self._sequence[index] in self._beside else self._released
+            if last is not None and not (
+                last.has_settled(task, self._parked, turns) or last.is_overdue
+            ):
                 return 0.001
-            self._released = Runner(task, self._gap(index))
+            most = min(COMPUTING_SECONDS + 4 * self._gap(index), MOST_SECONDS)
+            self._released = Runner(task, most)
             self._mark(index)
             return 0.0
         patience = self._patience()

@@ -10,42 +10,39 @@ import shlex
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import replace
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
 from tracer.core.chain import BodySplitter
+from tracer.core.diff import MAX_CHANGES, json_changes
 from tracer.core.records import Step
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
+from tracer.providers.editing import Edit, edited
 from tracer.reexecution.answers import Answers
+from tracer.reexecution.budget import Budget
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
 from tracer.reexecution.gate import Gate, pause, trio_running
 from tracer.reexecution.heldstate import HeldStates
 from tracer.reexecution.likely import Recorded
-from tracer.reexecution.policy import Policies, Policy
+from tracer.reexecution.policy import Policy
+from tracer.reexecution.rules import Rules
 from tracer.reexecution.servers import Servers, refuse_dummy_key
-from tracer.reexecution.substitute import Substitute
-from tracer.reexecution.tape import Match, Tape, is_inside, point_of, points_of, same_branch
+from tracer.reexecution.tape import (
+    Match,
+    Tape,
+    is_inside,
+    point_of,
+    points_of,
+    same_branch,
+    served_points,
+)
 
-After = Literal["live", "recorded", "ask"]
 _AGAIN = Decision(source="recorded")
 # An agent that catches even BaseException in a loop is ended from outside after this.
 PATIENCE_STEPS = 100
 PATIENCE_SECONDS = 5.0
 CANCEL_SECONDS = 5.0  # a cancellation may take this much longer than it did
-
-
-@dataclass(slots=True)
-class Rules:
-    """How a re-execution is to go. `fork` None: a replay, everything is served."""
-
-    fork: Step | None = None
-    substitute: Substitute | None = None
-    after: After = "live"
-    policies: Policies = field(default_factory=lambda: Policies({}))
-    max_live_calls: int = 100
-    ask: Callable[[Call], bool] | None = None
 
 
 class Answerer:
@@ -57,7 +54,8 @@ class Answerer:
         self.rules = rules
         self.recorded = Recorded()
         self.divergences: list[Divergence] = []
-        self.live_calls = 0
+        self.budget = Budget(rules.ceilings)
+        self.ignored = 0  # steps that were answered although they differed, as was asked for
         self.forked = False
         self._stop: ReplayStop | None = None
         self._stopped_at = 0.0
@@ -66,45 +64,13 @@ class Answerer:
         self._splitter = BodySplitter()
         self._held = HeldStates(tape.steps, answers, rules.fork)
         self._lock = threading.RLock()
-        self.gate = Gate(self._points())
+        busy = [step for step in tape.steps if step.detail.get("beside")]
+        self.gate = Gate(
+            served_points(tape, rules.fork), [s for step in busy for s in points_of(step)[1:]]
+        )
         self.on_ignored: Callable[[], None] = lambda: None  # the agent goes on all the same
         self.on_moment: Callable[[int], None] = lambda moment: None  # recorded time goes by
         self.on_live: Callable[[], None] = lambda: None  # opens the tripwire
-
-    def _points(self) -> list[tuple[int, int]]:
-        found: list[tuple[int, int]] = []
-        for step in self.tape.steps:
-            if not self._is_served(step):
-                continue
-            ended = step.ended_ns or step.started_ns
-            found.append((step.start_seq, step.started_ns))
-            reply_seq = step.detail.get("reply_seq")
-            if isinstance(reply_seq, int):
-                found.append((reply_seq, ended))
-            if step.end_seq is not None:
-                found.append((step.end_seq, ended))
-        return found
-
-    def _is_served(self, step: Step) -> bool:
-        """Whether the tape will answer this step itself (not re-enter it, not after the fork)."""
-        if step.effect == "local":
-            return False
-        fork = self.rules.fork
-        if fork is not None and is_inside(fork, step):
-            return False
-        return not self._in_served(step)
-
-    def _in_served(self, step: Step) -> bool:
-        """Whether a step lies inside one that is served whole, so never asks by itself."""
-        fork = self.rules.fork
-        path = step.slot.path
-        while path:
-            container = self.tape.container(path)
-            whole = container is not None and container.effect != "local"
-            if whole and container is not None and (fork is None or not is_inside(fork, container)):
-                return container.fidelity != "opaque"
-            path = path.rpartition("/")[0]
-        return False
 
     def check(self) -> None:
         """Raise what ended this re-execution. Sticky, so that no code runs on past it."""
@@ -147,7 +113,9 @@ class Answerer:
             known = identity.call_fingerprint(call, identity.split(call, self._splitter))
             match = self.tape.match(call.slot, known, write_tool=write_tool)
         if match.how == "miss":
-            return self._missed(call, match, fingerprint)
+            if not self._tolerates(call, match):
+                return self._missed(call, match, fingerprint)
+            match = self.tape.take(match)
         step = match.step
         assert step is not None
         if (found := self._servers.another(call, step)) is not None:
@@ -198,6 +166,8 @@ class Answerer:
             self.tape.use(inner)
         substitute = self.rules.substitute
         assert substitute is not None
+        if substitute.kind == "again":
+            return self._again(call, substitute.edit, fingerprint)
         answer = self.answers.substituted(step, call, substitute)
         self._held.substituted(step, call, answer)
         self.forked = True
@@ -206,6 +176,20 @@ class Answerer:
             self.on_live()
         return Decision(answer, "substituted", step.id, fingerprint=fingerprint, ticket=step)
 
+    def _again(self, call: Call, edit: Edit, fingerprint: str) -> Decision:
+        """The model is asked for real, with the same question or an edited one."""
+        self.forked = True
+        self.on_live()
+        if not edit.is_empty and call.request is not None and call.api is not None:
+            try:
+                call.request = edited(call.api.name, call.request, edit)
+            except ValueError as error:
+                raise self.stop(
+                    SetupStop(f"{call.name} can't be asked otherwise: {error}")
+                ) from None
+        decision = self._live_model(call, fingerprint)
+        return replace(decision, detail={"again": edit.as_json()})
+
     def _missed(self, call: Call, match: Match, fingerprint: str) -> Decision:
         fork = self.rules.fork
         if fork is not None and self.forked:
@@ -213,6 +197,24 @@ class Answerer:
         found = self._explain(call, match)
         self.divergences.append(found)
         raise self.stop(DivergenceStop(found.message))
+
+    def _tolerates(self, call: Call, match: Match) -> bool:
+        """Whether the step that stands in a call's place answers it although it asked for
+        something else: all that differs is to be ignored, or everything is served."""
+        step, rules = match.step, self.rules
+        if step is None or self.forked or not (rules.ignore or rules.serve_anyway):
+            return False
+        if call.kind in ("tool", "step") and call.name != step.name:
+            return False
+        old, new = self.answers.asked(step), self.answers.asking(identity.without_secrets(call))
+        changes = json_changes(old, new)
+        left = [c for c in changes if not any(rule.settles(c) for rule in rules.ignore)]
+        if not left and 0 < len(changes) < MAX_CHANGES:
+            self.ignored += 1
+            return True
+        if rules.serve_anyway:
+            self.divergences.append(self._explain(call, match))
+        return rules.serve_anyway
 
     def _explain(self, call: Call, match: Match) -> Divergence:
         if match.step is None:
@@ -305,11 +307,9 @@ class Answerer:
         return self.rules.ask is not None and self.rules.ask(call)
 
     def _count_live(self, call: Call) -> None:
-        self.live_calls += 1
-        if self.live_calls > self.rules.max_live_calls:
-            raise self._not_live(
-                call, f"the limit of {self.rules.max_live_calls} live calls is used up"
-            )
+        if (reason := self.budget.take()) is not None:
+            what = f"{call.kind} {call.name} may not run live"
+            raise self.stop(PolicyStop(f"{what}: {reason}; allow more, or fork at a later step"))
 
     def _not_live(self, call: Call, why: str) -> ReplayStop:
         name = _policy_name(call)

@@ -20,8 +20,10 @@ from tracer.capture.environment import KEY_VARIABLES
 from tracer.core.records import JSON
 from tracer.errors import CannotReplayError, ReplayStop, UsageError
 from tracer.reexecution import tripwire
-from tracer.reexecution.child import Session, call
-from tracer.reexecution.session import After, ReplaySpec, plan_with_entry
+from tracer.reexecution.calling import call
+from tracer.reexecution.child import Session
+from tracer.reexecution.rules import After
+from tracer.reexecution.session import ReplaySpec, plan_with_entry
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 

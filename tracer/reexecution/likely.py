@@ -1,20 +1,12 @@
-"""Why a text differs from the recorded one: a cheap guess, said beside the difference."""
+"""Why something varies that a recording should have fixed: what it lacks, with the remedy."""
 
-import re
 from dataclasses import dataclass
 
 from tracer.capture import hashseed
 from tracer.core.records import Run
+from tracer.core.variation import NAMES
 
-_VARYING = re.compile(
-    r"\d{4}-\d\d-\d\d"  # a date
-    r"|\b\d{1,2}:\d\d(?::\d\d)?\b"  # a time
-    r"|\b1[5-9]\d{8}(?:\.\d+|\d{3,9})?\b"  # seconds since the epoch, or smaller units
-    r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b[0-9a-f]{16,64}\b"  # an id
-    r"|\b\d\.\d{12,}\b"  # a random number
-)
-_AROUND = 64
-_MOST = 100_000  # characters that are sorted
+_DRAWN = (NAMES["date"][1], NAMES["uuid"][1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,35 +26,18 @@ def known_of(run: Run) -> Recorded:
     return Recorded(seed is not None, bool(run.environment.get("draws")))
 
 
-def likely_cause(old: object, new: object, recorded: Recorded) -> str | None:
-    """One clause on what may be behind a difference, with the remedy; None: no idea."""
-    if not (isinstance(old, str) and isinstance(new, str)):
-        return None
-    if len(old) == len(new) <= _MOST and sorted(old) == sorted(new):
-        if recorded.hashseed:
-            return None
+def why_it_varies(cause: str | None, recorded: Recorded) -> str | None:
+    """A clause to follow the words of the cause (those of `core.variation`); None: no idea."""
+    if cause == "the order of the same things" and not recorded.hashseed:
         return (
-            "the same in another order, as sets of texts are when the hash seed is unknown: record "
-            "with `tracer run`, which fixes it, or with PYTHONHASHSEED=0"
+            "as sets of texts have it when the hash seed is unknown: record with `tracer run`, "
+            "which fixes it, or with PYTHONHASHSEED=0"
         )
-    if not (_varies(old, new) and _varies(new, old)):
-        return None
-    if not recorded.draws:
+    if cause in _DRAWN and not recorded.draws:
+        return "and the clock and random values of this run were not recorded"
+    if cause in _DRAWN:
         return (
-            "it looks like a date or an id, and the clock and random values of this run were not "
-            "recorded"
+            "and was read where tracer can't see it (by a library in C or Rust, another process), "
+            "or in another order"
         )
-    return (
-        "it looks like a date or an id that was read where tracer can't see it (a library written "
-        "in C or Rust, another process, or a place that is not reached in the recorded order)"
-    )
-
-
-def _varies(text: str, other: str) -> bool:
-    """Whether the first difference lies in something that differs from run to run."""
-    at = next((i for i, (a, b) in enumerate(zip(text, other, strict=False)) if a != b), len(text))
-    start = max(0, at - _AROUND)
-    return any(
-        found.start() + start <= at <= found.end() + start
-        for found in _VARYING.finditer(text[start : at + _AROUND])
-    )
+    return None

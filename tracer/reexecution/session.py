@@ -24,7 +24,9 @@ from tracer.capture.environment import proper_timezone, timezone
 from tracer.capture.runtime import JOINING
 from tracer.core.messages import Message
 from tracer.core.records import JSON, Run, Step
+from tracer.core.variation import Ignore
 from tracer.errors import EXIT_CANNOT, CannotReplayError, NotFoundError, UsageError
+from tracer.reexecution.budget import Ceilings
 from tracer.reexecution.checks import (
     changed_source,
     check_answers,
@@ -37,10 +39,10 @@ from tracer.reexecution.checks import (
 from tracer.reexecution.heldstate import held_warnings
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.process_checks import check_processes, process_warnings
+from tracer.reexecution.rules import After
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
-After = Literal["live", "recorded", "ask"]
 Output = Literal["inherit", "stderr", "discard"]
 STOP_SECONDS = 5.0
 
@@ -53,7 +55,9 @@ class ReplaySpec:
     `function` (MODULE:FUNCTION or FILE.py:FUNCTION) take the place of the recorded entry; imported
     runs need one of them, because what a file names is never run. What the program writes outside
     any step is kept from the world, but for `allow_writes` (paths), and copied to the folder
-    `keep_writes` at the end.
+    `keep_writes` at the end. `ignore`: rules (see `tracer.core.variation`) for what may differ from
+    the recorded questions; `serve_anyway`: answer what stands in a step's place whatever is asked.
+    `max_*`: what may happen for real behind the fork (cost in US dollars; None: no bound).
     """
 
     run_id: str
@@ -68,6 +72,16 @@ class ReplaySpec:
     reason: str | None = None
     keep_writes: str | None = None
     allow_writes: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    serve_anyway: bool = False
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    max_minutes: float | None = None
+
+    @property
+    def ceilings(self) -> Ceilings:
+        """What may happen for real."""
+        return Ceilings(self.max_live_calls, self.max_tokens, self.max_cost, self.max_minutes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +115,12 @@ class Plan:
             "substitute": spec.substitute.as_json() if spec.substitute is not None else None,
             "after": spec.after,
             "tools": dict(spec.tools),
-            "max_live_calls": spec.max_live_calls,
+            "ceilings": spec.ceilings.as_json(),
             "reason": spec.reason,
             "keep_writes": spec.keep_writes,
             "allow_writes": list(spec.allow_writes),
+            "ignore": list(spec.ignore),
+            "serve_anyway": spec.serve_anyway,
             "outcome": None if folder is None else str(folder / "outcome.json"),
         }
 
@@ -136,7 +152,11 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
     step = fork_step(store, run, steps, spec.step, spec.model_call)
     if (step is None) != (spec.substitute is None):
         raise UsageError("a fork needs both a step and what to give there instead")
+    if spec.substitute is not None and spec.substitute.kind == "again" and spec.after == "recorded":
+        raise UsageError("asking again is a call for real: use --after live or --after ask")
     Policies(spec.tools)
+    for rule in spec.ignore:
+        Ignore.parse(rule)
     entry = check_entry(run, spec.script, spec.function) if entry is None else entry
     check_captured(run, steps, step)
     check_answers(steps, step)
@@ -183,6 +203,10 @@ def command_line(run: Run, step: Step | None, spec: ReplaySpec) -> str:
         words += ["--tool-call", str(given.tool_name), json.dumps(given.arguments)]
     elif given is not None and given.kind == "response":
         words += ["--response", "answer.json"]
+    elif given is not None and given.kind == "again":
+        words.append("--again")
+        for name, value in given.edit.as_json().items():
+            words += [f"--{name}", str(value)]
     elif given is not None and given.kind == "result":
         words += ["--result", json.dumps(given.result)]
     elif given is not None:
@@ -191,6 +215,8 @@ def command_line(run: Run, step: Step | None, spec: ReplaySpec) -> str:
         words += ["--after", spec.after]
     for name, policy in spec.tools.items():
         words += ["--tool", f"{name}={policy}"]
+    for rule in spec.ignore:
+        words += ["--ignore", rule]
     return shlex.join(words)
 
 
@@ -330,6 +356,7 @@ def wait_interruptible(child: Child) -> Outcome:
 
 __all__ = [
     "EXIT_CANNOT",
+    "After",
     "Child",
     "Outcome",
     "Plan",

@@ -5,7 +5,7 @@ OpenTelemetry message), and into bytes only for the request at hand, when it is 
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from tracer.core.messages import Message, Part
@@ -13,9 +13,10 @@ from tracer.core.records import Step
 from tracer.errors import UsageError
 from tracer.providers import api_named
 from tracer.providers.base import FailureKind, HttpReply, HttpRequest
+from tracer.providers.editing import Edit
 from tracer.providers.wire import JSON_TYPE, kept_headers
 
-Kind = Literal["text", "tool_call", "response", "error", "result"]
+Kind = Literal["text", "tool_call", "response", "error", "result", "again"]
 FAILURES: dict[str, FailureKind] = {
     "rate_limit": "rate_limit",
     "429": "rate_limit",
@@ -31,7 +32,8 @@ FAILURES: dict[str, FailureKind] = {
 
 @dataclass(frozen=True, slots=True)
 class Substitute:
-    """One answer to give instead. `kind` says which of the other fields counts."""
+    """One answer to give instead. `kind` says which of the other fields counts; "again" asks the
+    model anew, with what `edit` says otherwise."""
 
     kind: Kind
     text: str | None = None
@@ -40,6 +42,7 @@ class Substitute:
     response: Any = None
     error: str | None = None
     result: Any = None
+    edit: Edit = field(default_factory=Edit)
 
     def as_json(self) -> dict[str, Any]:
         values = {
@@ -50,6 +53,7 @@ class Substitute:
             "response": self.response,
             "error": self.error,
             "result": self.result,
+            "edit": self.edit.as_json(),
         }
         needed = {
             "text": ("text",),
@@ -57,12 +61,14 @@ class Substitute:
             "response": ("response",),
             "error": ("error",),
             "result": ("result",),
+            "again": ("edit",),
         }[self.kind]
         return {key: value for key, value in values.items() if key == "kind" or key in needed}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Substitute":
-        return cls(**data)
+        edit = data.get("edit")
+        return cls(**data if edit is None else {**data, "edit": Edit(**edit)})
 
 
 def failure_kind(word: str) -> FailureKind:

@@ -86,6 +86,12 @@ class Tape:
         self._used.add(step.id)
         return Match(how, step)
 
+    def take(self, match: Match) -> Match:
+        """What stood in a call's place, taken for its answer."""
+        assert match.step is not None
+        with self._lock:
+            return self._use("exact", match.step)
+
     def use(self, step: Step) -> None:
         """Mark a step as spent without serving it."""
         with self._lock:
@@ -142,3 +148,38 @@ def point_of(step: Step, point: str) -> int | None:
     if point == "reply" and isinstance(reply, int):
         return reply
     return step.end_seq
+
+
+def served_points(tape: Tape, fork: Step | None) -> list[tuple[int, int]]:
+    """Sequence numbers and times (ns since epoch) of all that the tape will answer itself."""
+    found: list[tuple[int, int]] = []
+    for step in tape.steps:
+        if not _is_served(tape, step, fork):
+            continue
+        ended = step.ended_ns or step.started_ns
+        found.append((step.start_seq, step.started_ns))
+        reply_seq = step.detail.get("reply_seq")
+        if isinstance(reply_seq, int):
+            found.append((reply_seq, ended))
+        if step.end_seq is not None:
+            found.append((step.end_seq, ended))
+    return found
+
+
+def _is_served(tape: Tape, step: Step, fork: Step | None) -> bool:
+    """Whether the tape will answer this step itself (not re-enter it, not after the fork)."""
+    if step.effect == "local" or (fork is not None and is_inside(fork, step)):
+        return False
+    return not _in_served(tape, step, fork)
+
+
+def _in_served(tape: Tape, step: Step, fork: Step | None) -> bool:
+    """Whether a step lies inside one that is served whole, so never asks by itself."""
+    path = step.slot.path
+    while path:
+        container = tape.container(path)
+        whole = container is not None and container.effect != "local"
+        if whole and container is not None and (fork is None or not is_inside(fork, container)):
+            return container.fidelity != "opaque"
+        path = path.rpartition("/")[0]
+    return False

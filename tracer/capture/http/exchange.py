@@ -43,8 +43,11 @@ def is_watched() -> bool:
     return (above is None or not above.sending) and scopes.current() is not None
 
 
-def open_step(asked: HttpRequest) -> OpenStep | None:
-    """Begin a step for a request; None outside any run. Raises what ends a re-execution."""
+def open_step(asked: HttpRequest, *, editable: bool = False) -> OpenStep | None:
+    """Begin a step for a request; None outside any run. Raises what ends a re-execution.
+
+    `editable`: the client sends what the step's call then holds, which a handler may have edited.
+    """
     scope = scopes.current()
     if scope is None:
         return None
@@ -58,6 +61,11 @@ def open_step(asked: HttpRequest) -> OpenStep | None:
         report("reading a request", error)
         return None
     decision = scope.run.decide(call)
+    if call.request is not asked and not editable:
+        raise scope.run.cannot(
+            "this client's request can't be sent otherwise, only that of httpx and httpx2: ask "
+            "again without --model, --temperature and --system"
+        )
     return scope.run.begin(scope, call, decision)
 
 

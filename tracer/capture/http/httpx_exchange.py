@@ -35,8 +35,20 @@ class _HttpxExchange(Exchange):
     def _open(cls, library: Any, request: Any) -> Any:
         """Its body must have been read."""
         pairs = _pairs(request.headers)
-        step = open_step(HttpRequest(request.method, str(request.url), pairs, request.content))
-        return None if step is None else cls(library, request, step)
+        asked = HttpRequest(request.method, str(request.url), pairs, request.content)
+        step = open_step(asked, editable=True)
+        if step is None:
+            return None
+        given = step.call.request
+        if given is not None and given is not asked:
+            request = library.Request(
+                given.method,
+                given.url,
+                headers=list(given.headers),
+                content=given.body,
+                extensions=request.extensions,
+            )
+        return cls(library, request, step)
 
     def served(self) -> Any:
         """The library's own response, made from the recorded or substituted answer."""

@@ -3,7 +3,8 @@
 A released thread must come to its next point, end or block before the next one is let go, or what
 both do with their answers (append to a list) would happen in the order of the scheduler. On a
 machine with other work to do that takes no fixed time, so the thread is looked at instead: where
-it stands, and whether the kernel has it running.
+it stands, and whether the kernel has it running. Recording and re-execution look alike, for a
+shorter and a longer time.
 """
 
 import _thread
@@ -15,10 +16,6 @@ from types import FrameType
 
 STILL_SECONDS = 0.003  # standing at one place for so long, not running, is blocked
 CROWDED_SECONDS = 0.02  # the same while others run, who may keep the interpreter from it
-# One that computes for longer than this, and than it may have in the recording, goes on beside
-# the others.
-COMPUTING_SECONDS = 0.2
-MOST_SECONDS = 2.0
 TURNS = 10  # of an event loop: what follows from an answer takes a few
 
 # Through these tracer waits; what stands above them on the stack says for whom.
@@ -28,14 +25,23 @@ _WAITS = ("threading", "queue", "concurrent.futures._base")
 class Runner:
     """The thread (and task) that was let go last, made by that thread itself."""
 
-    def __init__(self, task: object, recorded_seconds: float) -> None:
-        """`recorded_seconds`: between this point and the next one, in the recording."""
+    __slots__ = ("_most", "_native", "_place", "_since", "_still", "_still_since", "ident", "task")
+
+    def __init__(self, task: object, most: float, still: float = STILL_SECONDS) -> None:
+        """`most`: one that computes for longer than this (seconds) goes on beside the others;
+        `still`: what stands for so long, not running, is blocked."""
         self.ident = _thread.get_ident()
         self.task = task
-        self._most = min(COMPUTING_SECONDS + 4 * recorded_seconds, MOST_SECONDS)
+        self._most = most
+        self._still = still
         self._native = _thread.get_native_id()
         self._since = self._still_since = time.monotonic()
         self._place: tuple[int, int] | None = None
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether it is another thread than this one and may go on beside it by now."""
+        return self.ident != _thread.get_ident() and time.monotonic() - self._since > self._most
 
     def has_settled(self, task: object, parked: Collection[int], turns: int | None) -> bool:
         """Whether it reached a point (`parked`: the threads at one), ended, or blocks.
@@ -47,7 +53,7 @@ class Runner:
             if turns is None or task is self.task:
                 return True
             return turns >= TURNS and now - self._since >= STILL_SECONDS
-        if self.ident in parked or now - self._since > self._most:
+        if self.ident in parked:
             return True
         frame = sys._current_frames().get(self.ident)
         if frame is None:
@@ -56,7 +62,7 @@ class Runner:
         if place != self._place or _is_ours(frame) or is_running(self._native) is True:
             self._place, self._still_since = place, now
             return False
-        needed = CROWDED_SECONDS if _others_run(parked, self.ident) else STILL_SECONDS
+        needed = CROWDED_SECONDS if _others_run(parked, self.ident) else self._still
         return now - self._still_since >= needed
 
 
@@ -71,13 +77,14 @@ def _is_ours(frame: FrameType | None) -> bool:
 
 
 def is_running(native_id: int) -> bool | None:
-    """Whether the kernel has a thread of this process running or ready; None where unknown."""
+    """Whether the kernel has a thread of this process running, ready, or waiting for the disk (a
+    page of its code, say, which ends by itself); None where unknown."""
     try:
         with open(f"/proc/self/task/{native_id}/stat", "rb") as file:
             text = file.read()
     except OSError:
         return None
-    return text[text.rfind(b")") + 2 :][:1] == b"R"
+    return text[text.rfind(b")") + 2 :][:1] in b"RD"
 
 
 def anyone_runs(parked: Collection[int]) -> bool:

@@ -1,0 +1,28 @@
+"""How one re-execution is to go, as the process that does it is told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tracer.capture.boundary import Call
+from tracer.core.records import Step
+from tracer.core.variation import Ignore
+from tracer.reexecution.budget import Ceilings
+from tracer.reexecution.policy import Policies
+from tracer.reexecution.substitute import Substitute
+
+After = Literal["live", "recorded", "ask"]
+
+
+@dataclass(slots=True)
+class Rules:
+    """How a re-execution is to go. `fork` None: a replay, everything is served."""
+
+    fork: Step | None = None
+    substitute: Substitute | None = None
+    after: After = "live"
+    policies: Policies = field(default_factory=lambda: Policies({}))
+    ceilings: Ceilings = field(default_factory=Ceilings)
+    ask: Callable[[Call], bool] | None = None
+    ignore: tuple[Ignore, ...] = ()
+    serve_anyway: bool = False  # what stands in a step's place, whatever the code asks there
