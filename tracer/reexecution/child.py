@@ -151,7 +151,8 @@ class Session:
         return "stopped" if self.handler.stopped is not None else None
 
     def _warnings(self) -> list[str]:
-        found = [] if self.draws is None else self.draws.notes()
+        whole = self.handler.stopped is None
+        found = [] if self.draws is None else self.draws.notes(whole=whole)
         if relaxed := self.handler.gate.relaxed:
             found.append(
                 f"the recorded order of concurrent steps could not be kept in {relaxed} "

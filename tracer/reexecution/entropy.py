@@ -115,13 +115,13 @@ class RecordedDraws:
         if self._offline():
             self._more.add(path or "the program's own code")
 
-    def notes(self) -> list[str]:
-        """What did not go as recorded, a sentence each."""
+    def notes(self, *, whole: bool) -> list[str]:
+        """What did not go as recorded, a sentence each. `whole`: it went on to its end."""
         found = []
         fewer = {
             path or "the program's own code"
             for (path, _), stream in self._streams.items()
-            if stream.begun and stream.at < stream.end
+            if whole and stream.begun and stream.at < stream.end
         }
         for places, how in ((self._more, "more"), (fewer - self._more, "less")):
             if places:

@@ -13,9 +13,10 @@ PASSING = _names("""
     functools gzip json random secrets statistics string tarfile types typing uuid zipfile
 """)
 
-# The same of installed packages: dates, ids, numbers, tokens, templates, data classes.
+# The same of installed packages: dates, columns, ids, numbers, tokens, templates, data classes.
 PASSING_PACKAGES = _names("""
     arrow babel dateutil delorean humanize pendulum pytz tzlocal
+    django pymongo sqlalchemy
     bson cuid2 faker ksuid nanoid shortuuid ulid uuid6 uuid_extensions
     numpy pandas polars scipy sklearn torch
     itsdangerous jose joserfc jwt
@@ -31,9 +32,8 @@ REAL_PACKAGES = _names("""
     replicate s3transfer together
     Crypto Cryptodome OpenSSL argon2 asyncssh authlib azure bcrypt cryptography ecdsa msal nacl
     oauthlib paramiko passlib rsa
-    aiosqlite alembic asyncpg elasticsearch kafka mysql psycopg psycopg2 pymongo pymysql redis
-    sqlalchemy sqlite_utils
-    apscheduler asgiref billiard celery django docker fastapi flask gunicorn hypercorn kombu
+    aiosqlite alembic asyncpg elasticsearch kafka mysql psycopg psycopg2 pymysql redis sqlite_utils
+    apscheduler asgiref billiard celery docker fastapi flask gunicorn hypercorn kombu
     kubernetes ray starlette tornado uvicorn werkzeug
     backoff cachetools datasets diskcache distributed filelock fsspec joblib retrying stamina
     tenacity watchdog watchfiles
