@@ -69,7 +69,17 @@ def test_fork(script: Run, recorded: Desk) -> None:
     assert found["fork"].items() >= {"step": step.n, "kind": "result", "after": "live"}.items()
     sources = {one["name"]: one["source"] for one in found["steps"] if one["kind"] == "tool"}
     assert sources == {"rate": "substituted", "pay": "stubbed"}
+    assert found["did"] == {"model_calls": 0, "cost_usd": None, "done": {}}
     assert recorded.ledger() == ["paid 24"]
+
+
+def test_a_fork_says_what_it_did_for_real(script: Run, recorded: Desk) -> None:
+    step = next(step for step in recorded.steps() if step.name == "rate")
+    words = ("fork", "last", "--step", str(step.n), "--result", "4", "--tool", "pay=live")
+    done = _run(script, recorded, *words)
+    assert done.code == 0
+    assert "tracer: done for real: pay\n" in done.err
+    assert recorded.ledger() == ["paid 24", "paid 48"]
 
 
 def test_a_fork_stops_before_an_unasked_payment(script: Run, recorded: Desk) -> None:

@@ -14,6 +14,7 @@ from tracer.capture.values import Encoded, encode
 from tracer.core.records import RunStatus
 from tracer.errors import CannotReplayError, ReplayStop, TracerError
 
+SETUP = "tracer_setup"  # on a decorated agent: makes the arguments that can't be stored
 _registered: dict[str, Callable[..., Any]] = {}
 
 
@@ -69,7 +70,10 @@ def _open_run(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fram
     try:
         named = spec.parameters.by_name(args, kwargs)
         given, fidelity = encode(named)
-        entry = function_entry(spec.function, fidelity != "opaque", runtime.runs_started())
+        storable = fidelity != "opaque" or spec.setup is not None
+        entry = function_entry(
+            spec.function, storable, runtime.runs_started(), has_setup=spec.setup is not None
+        )
         entry |= discovery.wish(discover=spec.discover)
         run = runtime.open_run(spec.name, given, entry)
         discovery.start(run, entry)

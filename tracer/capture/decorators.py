@@ -1,6 +1,6 @@
 """The decorators and context managers users write: agent, tool, model, step, note, run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar, overload
 
@@ -61,16 +61,25 @@ def agent(
     max_cost: float | None = None,
     timeout: float | None = None,
     discover: bool = True,
+    setup: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Callable[[F], F]: ...
 def agent(
-    function: Any = None, /, *, name: str | None = None, discover: bool = True, **limits: Any
+    function: Any = None,
+    /,
+    *,
+    name: str | None = None,
+    discover: bool = True,
+    setup: Any = None,
+    **limits: Any,
 ) -> Any:
     """Record a call as a run (outermost) or as a sub-agent (inside another agent).
 
     `max_steps`, `max_tokens`, `max_cost` (US dollars) and `timeout` (seconds) bound the call: at
     the start of the step that would exceed one, `tracer.LimitReached` is raised in the agent.
     Functions that a model is offered as tools are recorded as such, also undecorated ones, unless
-    `discover` is False (which counts for a run, so on its outermost agent).
+    `discover` is False (which counts for a run, so on its outermost agent). `setup` is called in a
+    re-execution, without arguments, and gives those that can't be stored (a client, a session, a
+    method's object) by name, as in `setup=lambda: {"self": Shop()}`.
     """
     unknown = set(limits) - {"max_steps", "max_tokens", "max_cost", "timeout"}
     if unknown:
@@ -81,7 +90,10 @@ def agent(
         if not config.get().enabled:
             return inner
         spec = Spec("agent", name or inner.__name__, inner, None, given, discover=discover)
+        spec.setup = setup
         wrapped = wrap(spec, agents.open_agent)
+        if setup is not None:
+            setattr(wrapped, agents.SETUP, setup)
         agents.register(spec, wrapped)
         return wrapped
 

@@ -89,15 +89,18 @@ def script_entry(
     }
 
 
-def function_entry(function: Any, storable: bool, ordinal: int) -> dict[str, JSON]:
+def function_entry(
+    function: Any, storable: bool, ordinal: int, *, has_setup: bool = False
+) -> dict[str, JSON]:
     """Entry of a decorated call: the function is imported and called with the run's input.
 
     Methods, closures, notebook cells and calls whose arguments can't be stored are started
-    through their whole program instead, where there is one and this was its first run.
+    through their whole program instead, where there is one and this was its first run. With
+    `has_setup` the function's own setup makes the object of a method.
     """
     module = sys.modules.get(function.__module__)
     file = getattr(module, "__file__", None)
-    reason = _why_not_importable(function, file, storable)
+    reason = _why_not_importable(function, file, storable, has_setup)
     if reason is None and file is not None:
         name = _module_name(module, function.__module__)
         return _sample_of(file) | {
@@ -151,18 +154,26 @@ def _is_tool(main: str) -> bool:
     return "site-packages" in main or os.path.basename(main) in ("pytest", "ipython", "jupyter")
 
 
-def _why_not_importable(function: Any, file: str | None, storable: bool) -> str | None:
+def _why_not_importable(
+    function: Any, file: str | None, storable: bool, has_setup: bool
+) -> str | None:
     if "tracer_reason" in vars(function):
         return str(vars(function)["tracer_reason"])
     name = function.__qualname__
     if "<locals>" in name:
         return f"{name} is defined inside a function: move it to module level"
-    if "." in name:
-        return f"{name} is a method: its object can't be made again from the recording"
+    if "." in name and not has_setup:
+        return (
+            f"{name} is a method: its object can't be made again from the recording (unless "
+            "@tracer.agent(setup=…) gives it)"
+        )
     if file is None or not os.path.isfile(file):
         return f"{name} was defined in no file (a notebook or prompt)"
     if not storable:
-        return f"an argument of {name} could not be stored: pass data instead of objects"
+        return (
+            f"an argument of {name} could not be stored: pass data instead of objects, or let "
+            "@tracer.agent(setup=…) make it"
+        )
     return None
 
 

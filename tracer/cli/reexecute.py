@@ -10,6 +10,7 @@ import click
 from tracer.cli.options import open_store
 from tracer.cli.output import say, write_json
 from tracer.cli.text import cut
+from tracer.core.deeds import deeds
 from tracer.core.variation import NAMES
 from tracer.errors import NotFoundError, UsageError
 from tracer.interchange.run_json import run_json
@@ -65,8 +66,9 @@ def _document(store: Store, outcome: Outcome) -> dict[str, Any]:
     """The new run's object, or just what is known when no run was started."""
     try:
         found = run_json(store, store.find_run(outcome.run_id), steps=True)
+        found["did"] = deeds(store.steps(outcome.run_id)).as_json()
     except NotFoundError:
-        found = {"id": None, "steps": []}
+        found = {"id": None, "steps": [], "did": deeds(()).as_json()}
     return found | {
         "divergences": outcome.divergences,
         "exit_code": outcome.exit_code,
@@ -92,10 +94,11 @@ def _say(store: Store, planned: Plan, outcome: Outcome) -> None:
         run = store.find_run(outcome.run_id)
     except NotFoundError:
         return
+    steps = store.steps(run.id)
+    if planned.step is not None:
+        say(f"tracer: done for real: {deeds(steps).words()}")
     sources = Counter(
-        step.source
-        for step in store.steps(run.id)
-        if step.kind in ("model", "tool", "http", "step")
+        step.source for step in steps if step.kind in ("model", "tool", "http", "step")
     )
     counts = ", ".join(f"{number} {source}" for source, number in sources.items())
     parent = planned.run.id[:8]

@@ -26,6 +26,12 @@ from tracer.reexecution.session import ReplaySpec
     is_flag=True,
     help="Replay every run of the database; with a folder in RUN's place, every bundle in it.",
 )
+@click.option(
+    "--break-at",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Stop before step N, in pdb, in the program's own frame.",
+)
 @entry_options
 @writes_options
 @ignore_option
@@ -34,6 +40,7 @@ from tracer.reexecution.session import ReplaySpec
 def command(
     run: str | None,
     every: bool,
+    break_at: int | None,
     script: str | None,
     entry: str | None,
     keep_writes: str | None,
@@ -55,7 +62,12 @@ def command(
         keep_writes=keep_writes,
         allow_writes=allow_writes,
         ignore=ignore,
+        break_at=break_at,
     )
+    if break_at is not None and (every or as_json):
+        raise UsageError(
+            "--break-at needs somebody at the program's own terminal: leave out --all and --json"
+        )
     if every:
         return replay_all(run, spec, as_json)
     if run is None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from tracer.capture import hashseed, redact, runtime
 from tracer.capture import scope as scopes
+from tracer.capture.agents import SETUP
 from tracer.capture.boundary import ActiveRun
 from tracer.capture.environment import KEY_VARIABLES
 from tracer.capture.functions import Parameters
@@ -84,6 +85,7 @@ class Session:
             ask_on_terminal() if sys.stdin is not None and sys.stdin.isatty() else None,
             tuple(map(Ignore.parse, given.get("ignore") or ())),
             bool(given.get("serve_anyway")),
+            given.get("break_at"),
         )
         handler = Answerer(Tape(steps), Answers(self.store), rules)
         handler.recorded = known_of(self.parent)
@@ -278,14 +280,28 @@ class Session:
         named = {} if data is None else decode(data)
         parameters = Parameters(inspect.unwrap(function))
         hints = parameters.hints()
+        made = self._from_setup(function)
         try:
-            built = {name: build(value, hints.get(name)) for name, value in named.items()}
-            return parameters.to_call(built)
+            built = {n: build(value, hints.get(n)) for n, value in named.items() if n not in made}
+            return parameters.to_call(built | made)
         except (CannotRebuild, TypeError) as error:
             raise CannotReplayError(
                 f"the recorded arguments don't fit {function.__qualname__} any more ({error}): "
                 "record the whole program with `tracer run`, or give the parameter its old name"
             ) from None
+
+    def _from_setup(self, function: Callable[..., Any]) -> dict[str, Any]:
+        """The arguments that `@tracer.agent(setup=…)` makes, by name."""
+        setup = getattr(function, SETUP, None)
+        if setup is None:
+            return {}
+        try:
+            return dict(setup())
+        except Exception as error:
+            failed = f"setup of {function.__qualname__} fails ({type(error).__name__}: {error})"
+            raise CannotReplayError(
+                f"{failed}: it must return a dict of the arguments that can't be stored, by name"
+            ) from error
 
     def outcome(self) -> dict[str, Any]:
         """Exit code and message, by what weighs most."""

@@ -13,7 +13,8 @@ import sys
 import threading
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tracer.capture.settling import TURNS, Runner, anyone_runs
@@ -53,6 +54,7 @@ class Gate:
         self._parked: list[int] = []  # threads that wait, once for each wait
         self._condition = threading.Condition()
         self._open = False
+        self._pauses = 0
         self.relaxed = 0
 
     def _index(self, sequence: int | None) -> int | None:
@@ -67,6 +69,16 @@ class Gate:
         with self._condition:
             self._open = True
             self._condition.notify_all()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """While this lasts nothing is given up: somebody looks at the program."""
+        self._pauses += 1
+        try:
+            yield
+        finally:
+            self._moved = time.monotonic()
+            self._pauses -= 1
 
     def skip(self, sequences: Iterable[int | None]) -> None:
         """Points that won't come by themselves (inside a step served whole)."""
@@ -142,7 +154,7 @@ class Gate:
             upto = bisect_right(self._sequence, sequence)
             if self._open or self._cursor >= upto:
                 return True
-            if self._waiting or time.monotonic() - self._moved < self._patience():
+            if self._waiting or self.quiet_seconds() < self._patience():
                 return False
             self.relaxed += 1
             for missing in range(self._cursor, upto):
@@ -152,7 +164,7 @@ class Gate:
 
     def quiet_seconds(self) -> float:
         """How long nothing has passed."""
-        return time.monotonic() - self._moved
+        return 0.0 if self._pauses else time.monotonic() - self._moved
 
     def wait(self, sequence: int | None) -> None:
         """Block until a point may pass, and pass it."""

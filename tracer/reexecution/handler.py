@@ -20,6 +20,7 @@ from tracer.core.records import Step
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
 from tracer.providers.editing import Edit, edited
 from tracer.reexecution.answers import Answers
+from tracer.reexecution.breaking import stop_before
 from tracer.reexecution.budget import Budget
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
 from tracer.reexecution.gate import Gate, pause, trio_running
@@ -121,6 +122,9 @@ class Answerer:
         if (found := self._servers.another(call, step)) is not None:
             self.divergences.append(found)
             raise self.stop(DivergenceStop(found.message))
+        if step.n == self.rules.break_at:
+            with self.gate.paused():
+                stop_before(step)
         fork = self.rules.fork
         if fork is not None and step.id == fork.id:
             return self._substituted(call, step, fingerprint)

@@ -26,3 +26,4 @@ class Rules:
     ask: Callable[[Call], bool] | None = None
     ignore: tuple[Ignore, ...] = ()
     serve_anyway: bool = False  # what stands in a step's place, whatever the code asks there
+    break_at: int | None = None  # number of the recorded step to stop before, in a debugger

@@ -58,6 +58,7 @@ class ReplaySpec:
     `keep_writes` at the end. `ignore`: rules (see `tracer.core.variation`) for what may differ from
     the recorded questions; `serve_anyway`: answer what stands in a step's place whatever is asked.
     `max_*`: what may happen for real behind the fork (cost in US dollars; None: no bound).
+    `break_at`: number of the step to stop before, in `pdb`.
     """
 
     run_id: str
@@ -77,6 +78,7 @@ class ReplaySpec:
     max_tokens: int | None = None
     max_cost: float | None = None
     max_minutes: float | None = None
+    break_at: int | None = None
 
     @property
     def ceilings(self) -> Ceilings:
@@ -121,6 +123,7 @@ class Plan:
             "allow_writes": list(spec.allow_writes),
             "ignore": list(spec.ignore),
             "serve_anyway": spec.serve_anyway,
+            "break_at": spec.break_at,
             "outcome": None if folder is None else str(folder / "outcome.json"),
         }
 
@@ -154,6 +157,8 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
         raise UsageError("a fork needs both a step and what to give there instead")
     if spec.substitute is not None and spec.substitute.kind == "again" and spec.after == "recorded":
         raise UsageError("asking again is a call for real: use --after live or --after ask")
+    if spec.break_at is not None:
+        store.step(run.id, spec.break_at)
     Policies(spec.tools)
     for rule in spec.ignore:
         Ignore.parse(rule)
