@@ -193,7 +193,7 @@ def say(name):
 @tracer.agent
 def agent():
     say("before")
-    until = datetime.now(timezone.utc) + timedelta(seconds=2)
+    until = datetime.now(timezone.utc) + timedelta(hours=1)
     token = jwt.encode({"exp": until}, "k" * 32, algorithm="HS256")
     ask(f"first {uuid.uuid4()} {token}")
     jwt.decode(token, "k" * 32, algorithms=["HS256"])
