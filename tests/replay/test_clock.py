@@ -4,10 +4,20 @@ Real processes against a real server; times are compared to the microsecond.
 """
 
 import json
+import socket
+import ssl
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.support.processes import PRELUDE, Came, Desk, How
 from tests.support.servers import Numbered
@@ -179,7 +189,7 @@ def test_tasks_and_threads_each_get_their_own(desk: Desk, server: ModelServer) -
 
 
 FORKED = """
-import logging, uuid
+import logging, socket, ssl, uuid
 from datetime import datetime, timedelta, timezone
 import jwt
 
@@ -200,10 +210,51 @@ def agent():
     ask("second")
     say("after")
     jwt.decode(token, "k" * 32, algorithms=["HS256"])
+    if "TLS" in os.environ:
+        context = ssl.create_default_context(cafile="certificate.pem")
+        with socket.create_connection(("127.0.0.1", int(os.environ["TLS"]))) as plain:
+            with context.wrap_socket(plain, server_hostname="localhost") as secure:
+                assert secure.recv(2) == b"ok"
     ask(f"third {uuid.uuid4()}")
 
 agent()
 """
+
+
+@contextmanager
+def tls_server(folder: Path) -> Iterator[int]:
+    """The port of a server whose certificate, beside it, is valid from this moment on."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "certificate.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with context.wrap_socket(connection, server_side=True) as secure:
+                secure.sendall(b"ok")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
 
 
 def told(out: str) -> list[dict[str, float | str]]:
@@ -220,7 +271,8 @@ def test_after_the_fork_chance_is_real_and_the_clock_runs_on(
     time.sleep(GAP)
     started = time.time()
     substitute = Substitute("text", text="other")
-    came = desk.fork(substitute, model_call=2)
+    with tls_server(desk.folder) as port:
+        came = desk.fork(substitute, model_call=2, env={"TLS": str(port)})
     went_by = time.time() - float(after["clock"])
     assert (came.code, came.divergences) == (0, []), came.message
     first, second = told(came.out)

@@ -45,7 +45,6 @@ from tracer.reexecution.calling import ask_on_terminal, call
 from tracer.reexecution.entropy import draws_of
 from tracer.reexecution.handler import PATIENCE_SECONDS, Answerer
 from tracer.reexecution.imports import load_function
-from tracer.reexecution.likely import known_of
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.program import execute, print_as_python
 from tracer.reexecution.redirect import HeldWrites
@@ -88,7 +87,6 @@ class Session:
             given.get("break_at"),
         )
         handler = Answerer(Tape(steps), Answers(self.store), rules)
-        handler.recorded = known_of(self.parent)
         handler.on_live = self._go_live
         handler.budget.spent = self._spent
         return handler
@@ -153,8 +151,7 @@ class Session:
         return "stopped" if self.handler.stopped is not None else None
 
     def _warnings(self) -> list[str]:
-        whole = self.handler.stopped is None
-        found = [] if self.draws is None else self.draws.notes(whole=whole)
+        found = self.draws.notes(whole=self.handler.stopped is None) if self.draws else []
         if relaxed := self.handler.gate.relaxed:
             found.append(
                 f"the recorded order of concurrent steps could not be kept in {relaxed} "

@@ -13,6 +13,7 @@ from typing import Any
 from tracer.core.draws import DrawKind, Drawn
 from tracer.core.records import Run
 from tracer.reexecution.handler import Answerer
+from tracer.reexecution.likely import known_of
 from tracer.store.reading import Store
 
 _NEAR = 8  # how far ahead a draw of the size asked for is looked for
@@ -138,9 +139,10 @@ class RecordedDraws:
 
 
 def draws_of(store: Store, run: Run, handler: Answerer) -> RecordedDraws | None:
-    """Those of a run that is re-executed. None where its clock was not recorded: then it is the
-    real one, as it was before there were recordings of it."""
-    if not run.environment.get("draws"):
+    """Those of a run that is re-executed; `handler` is told what was recorded and tells how far it
+    is. None where the clock was not recorded: then it is the real one, as it always was."""
+    handler.recorded = known_of(run)
+    if not handler.recorded.draws:
         return None
     fork = handler.rules.fork
     before = None if fork is None or handler.rules.after == "recorded" else fork.start_seq
