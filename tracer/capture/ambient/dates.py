@@ -19,7 +19,7 @@ from typing import Any
 from tracer.capture.ambient import reads
 from tracer.capture.ambient.clock import real_now
 from tracer.capture.ambient.reads import moment
-from tracer.capture.ambient.swap import Builtin, bound
+from tracer.capture.ambient.swap import Builtin, Unswitchable, bound
 
 _OWN: dict[str, Any] = {}  # entries of the classes as they were
 _UTCNOW_WARNS = sys.version_info >= (3, 12)
@@ -88,7 +88,7 @@ class _Entry:
     def __init__(self, name: str) -> None:
         self._name = name
         self._of = _CALLS[name][0]
-        self._plain = self._make(self._of)
+        self.plain = self._make(self._of)
         self._others: weakref.WeakKeyDictionary[type, BuiltinFunctionType] = (
             weakref.WeakKeyDictionary()
         )
@@ -96,7 +96,7 @@ class _Entry:
     def __get__(self, instance: object, owner: type | None = None) -> BuiltinFunctionType:
         cls = type(instance) if owner is None else owner
         if cls is self._of:
-            return self._plain
+            return self.plain
         found = self._others.get(cls)
         if found is None:
             found = self._others[cls] = self._make(cls)
@@ -122,6 +122,9 @@ def put_in_place() -> Callable[[], None]:
         for switch in switches:
             switch.off()
 
+    if not all(getattr(_CALLS[name][0], name) is one.plain for name, one in entries.items()):
+        take_back()
+        raise Unswitchable("classes of datetime don't show what was put into them")
     return take_back
 
 
