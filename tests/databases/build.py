@@ -14,6 +14,7 @@ from tests.store.build import (
     used,
 )
 from tracer.core.chain import BodySplitter
+from tracer.core.draws import Drawn
 from tracer.core.records import ErrorInfo
 from tracer.store.migrations import MIGRATIONS
 from tracer.store.writes import Noted, Value
@@ -42,6 +43,8 @@ def write(path: Path) -> None:
     writer.start_step(step_start(3, search_text="lamp"))
     writer.add_noted(Noted(run_start(1).run_id, 3, "printed", PRINTED))
     writer.end_step(step_end(3, status="error", output=None, error=ERROR))
+    drawn = Drawn("agent1", "clock", (1_790_000_000_000_000_000, 1_790_000_000_000_001_000), (1, 3))
+    writer.add_draws(run_start(1).run_id, [drawn])
     writer.end_run(run_end(1, status="error", error=ERROR, warnings=("watch out",)))
     writer.start_run(run_start(2, parent_run=run_start(1).run_id))
     writer.close()

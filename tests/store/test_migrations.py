@@ -1,3 +1,4 @@
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -34,9 +35,9 @@ def test_the_present_schema_has_a_fixture() -> None:
 
 
 def test_names_and_order() -> None:
-    assert [name.split("_")[0] for name in MIGRATIONS] == [
-        f"m{number:03}" for number in range(1, len(MIGRATIONS) + 1)
-    ]
+    numbers = [name.split("_")[0] for name in MIGRATIONS]
+    assert numbers == sorted(set(numbers))
+    assert all(re.fullmatch(r"m\d{3}", number) for number in numbers)
 
 
 @pytest.mark.parametrize("readonly", [True, False])
@@ -77,9 +78,9 @@ def test_the_schema_explains_itself(path: Path) -> None:
     conn = connect(path)
     text = schema_sql(conn)
     conn.close()
-    for table in ("blob", "link", "passage", "run", "step", "around"):
+    for table in ("blob", "link", "passage", "run", "step", "around", "draw"):
         assert f"CREATE TABLE {table} (\n  -- " in text
-    assert text.count(") strict;") == 6
+    assert text.count(") strict;") == 7
     assert "sqlite_migrations" not in text
     assert sqlite3.complete_statement(text)
     sqlite3.connect(":memory:").executescript(text)
@@ -88,8 +89,8 @@ def test_the_schema_explains_itself(path: Path) -> None:
 def older(path: Path) -> None:
     """A database from before the last migration."""
     conn = connect(path)
-    conn.execute("drop table around")
-    conn.execute("delete from _sqlite_migrations where name = 'm004_around'")
+    conn.execute("drop table draw")
+    conn.execute("delete from _sqlite_migrations where name = 'm005_draws'")
     conn.close()
 
 
@@ -107,7 +108,7 @@ def test_what_is_pending_is_applied(path: Path, readonly: bool) -> None:
     connect(path, readonly=readonly).close()
     conn = connect(path, readonly=True)
     assert migrations.applied(conn) == list(MIGRATIONS)
-    assert "TABLE around (" in schema_sql(conn)
+    assert "CREATE TABLE draw" in schema_sql(conn)
     conn.close()
 
 

@@ -9,7 +9,7 @@ from tracer.capture.redaction import NOTHING, Redact, Wishes, wishes
 from tracer.errors import UsageError
 
 _MARKERS = ("pyproject.toml", ".git")
-CAPTURES = ("http", "frameworks", "around")
+CAPTURES = ("http", "frameworks", "around", "clock")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,9 @@ def init(
 ) -> None:
     """Set options for this process; each has a TRACER_* variable. Call it before the first run.
 
-    `db`: path of the SQLite file (TRACER_DB). `capture`: of "http", "frameworks" and "around"
-    (output, log records, what is touched), which to watch (TRACER_CAPTURE, comma separated).
+    `db`: path of the SQLite file (TRACER_DB). `capture`: of "http", "frameworks", "around"
+    (output, log records, what is touched) and "clock" (the clock and random values that the
+    program reads), which to watch (TRACER_CAPTURE, comma separated).
     `otlp`: endpoint of an OTLP/HTTP receiver to which spans are sent too (TRACER_OTLP).
 
     `redact`: what is removed before it is stored, beyond credentials and well-known keys

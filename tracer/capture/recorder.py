@@ -25,6 +25,7 @@ from tracer.capture.readings import (
 )
 from tracer.capture.toolcalls import ToolCalls
 from tracer.core.chain import BodySplitter, SplitBody
+from tracer.core.draws import Drawn
 from tracer.core.records import JSON, NotedKind, Usage
 from tracer.errors import NotFoundError
 from tracer.providers.pricing import price
@@ -165,11 +166,11 @@ class StoreRecorder:
             self.queue.put(write, _NOTED_BYTES)
 
     def _write_noted(self, writer: StoreWriter, run: ActiveRun, job: "_Once[Noted]") -> None:
-        try:
-            writer.add_noted(job.made())
-        except NotFoundError:
-            _said_if_early(run)
-            raise
+        _in_turn(run, lambda: writer.add_noted(job.made()))
+
+    def drawn(self, run: ActiveRun, found: list[Drawn]) -> None:
+        """Written with the step that comes next, so nobody waits for it alone."""
+        self.queue.put(lambda writer: _in_turn(run, lambda: writer.add_draws(run.id, found)))
 
     def idle(self, writer: StoreWriter) -> bool:
         """Price one model call; True while there are more. Runs when nothing else is queued."""
@@ -194,13 +195,10 @@ class StoreRecorder:
 
     def _write_start(self, writer: StoreWriter, step: OpenStep, job: "_Once[StepStart]") -> None:
         try:
-            writer.start_step(job.made())
+            _in_turn(step.run, lambda: writer.start_step(job.made()))
         except MissingBase:
             self._splitter.forget()
-            writer.start_step(job.made_again())
-        except NotFoundError:
-            _said_if_early(step.run)
-            raise
+            _in_turn(step.run, lambda: writer.start_step(job.made_again()))
         if step.run.is_program and step.run.outermost[:1] == [step]:
             # A program's own input is its argv; what its agent was asked says more in a list.
             reading = self._readings[step.run.id, step.n]
@@ -313,6 +311,16 @@ class StoreRecorder:
         return record
 
 
+def _in_turn(run: ActiveRun, write: Callable[[], None]) -> None:
+    """Write, once the process that started the run has written that."""
+    try:
+        write()
+    except NotFoundError:
+        if not run.in_child:
+            raise
+        raise StoreLocked("the start of the run is not written") from None
+
+
 class _Once(Generic[T]):
     """A record made when it is first written; a transaction that met a lock writes it again."""
 
@@ -326,12 +334,6 @@ class _Once(Generic[T]):
     def made_again(self) -> T:
         self._made = self._make()
         return self._made
-
-
-def _said_if_early(run: ActiveRun) -> None:
-    """Where the process that started a run has not got to write it yet: raises, to try again."""
-    if run.in_child:
-        raise StoreLocked("the start of the run is not written") from None
 
 
 def _input_payload(call: StepCall, body: SplitBody | None) -> Value | Request | Conversation | None:

@@ -19,9 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tracer.capture import concurrency, config, http, processes, scope, seams
+from tracer.capture import ambient, concurrency, config, http, processes, scope, seams
 from tracer.capture.around import watching
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
+from tracer.capture.draws import DrawSource
 from tracer.capture.numbering import Numbers
 from tracer.core.records import JSON, ErrorInfo, RunStatus
 from tracer.errors import CannotReplayError
@@ -48,6 +49,7 @@ class Template:
     on_end: Callable[[ActiveRun, ErrorInfo | None, bytes | None], RunStatus | None]
     divergences: list[dict[str, JSON]] = field(default_factory=list)
     begun: bool = False  # its run was started
+    draws: DrawSource | None = None  # None: the clock and chance were not recorded
 
 
 _lock = threading.Lock()
@@ -189,6 +191,9 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
     )
     run.template = template
     run.environment = environment() | watching.at_start(entry)
+    ambient.begin(run, template.draws if template is not None else None)
+    if run.draws is not None:
+        run.environment["draws"] = True
     recorder.run_started(
         RunStart(
             run_id=run.id,
@@ -217,6 +222,7 @@ def join_run(run_id: str, database: Path, numbers: Numbers) -> ActiveRun:
     run.numbers = numbers
     run.in_child = run.is_program = True
     run.spans = otel.bridge()
+    ambient.begin(run)
     scope.run_started(run)
     watching.started(run)
     return run
@@ -235,6 +241,7 @@ def close_run(
     if not run.in_child:
         watching.at_end(run)
     watching.ended(run)
+    ambient.end(run)
     if run.in_child:
         flush()
         return

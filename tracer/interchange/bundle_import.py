@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from tracer.core.chain import ROOT
+from tracer.core.draws import Drawn
 from tracer.errors import BadFileError, NotFoundError
 from tracer.interchange.archive import MANIFEST, TRACE, ArchiveReader
 from tracer.interchange.bundle_export import content_digest
 from tracer.interchange.bundle_format import check_version, converted
+from tracer.interchange.draws_json import read_draws
 from tracer.interchange.reading_json import Fields, parse
 from tracer.interchange.record_reading import (
     read_noted,
@@ -144,6 +146,10 @@ class _Bundle:
         if end is not None:
             yield read_run_end(end, run_id, self)
 
+    def draws(self, at: int) -> list[Drawn]:
+        """What a run read of the clock and of chance."""
+        return read_draws(self.sections[at])
+
     def check(self) -> None:
         """Read everything once, so that a broken file is refused before anything is written."""
         for at in range(len(self.sections)):
@@ -155,6 +161,7 @@ class _Bundle:
                 stand_ins.append(ROOT)
             for _ in self.records(at, "", None, stand_ins):
                 pass
+            self.draws(at)
         for name in self._archive.blob_names:
             self._archive.blob(name)
 
@@ -208,6 +215,7 @@ def _write(bundle: _Bundle, places: list[Imported], fresh: list[int], database: 
             was = bundle.sections[at].fields("start").text_or_none("parent_run")
             for record in bundle.records(at, places[at].run_id, here.get(was or "", was), links):
                 _put(writer, record)
+            writer.add_draws(places[at].run_id, bundle.draws(at))
         writer.commit()
     except (BadRecord, NotFoundError, MissingBase, ValueError, RecursionError):
         # What no check above saw: two steps of one number, a message that is no JSON.

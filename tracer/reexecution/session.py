@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tracer.capture import hashseed
 from tracer.capture.boundary import new_run_id
+from tracer.capture.environment import proper_timezone, timezone
 from tracer.capture.runtime import JOINING
 from tracer.core.messages import Message
 from tracer.core.records import JSON, Run, Step
@@ -332,13 +334,13 @@ def _folder_of(plan: Plan) -> str | None:
 
 def _environment(plan: Plan) -> dict[str, str]:
     environment = {key: value for key, value in os.environ.items() if key not in JOINING}
-    seed = plan.entry.get("hashseed")
-    if isinstance(seed, str):
-        environment["PYTHONHASHSEED"] = seed
     wished = plan.run.environment.get("redact")
     if plan.run.origin == "local" and isinstance(wished, str):  # a file's word imports nothing
         environment.setdefault("TRACER_REDACT", wished)
-    return environment
+    zone = proper_timezone(plan.run.environment.get("timezone"))
+    if zone is not None and zone != timezone():
+        environment["TZ"] = zone  # local times are those of the recording
+    return environment | hashseed.variables(plan.run.entry, environment)
 
 
 def find_original(store: Store, run: Run) -> Run:

@@ -92,10 +92,9 @@ def _delete_runs(conn: sqlite3.Connection, run_ids: Sequence[str]) -> None:
     if not run_ids:
         return
     for run_id in run_ids:
-        for table in ("around", "step"):
-            conn.execute(
-                f"delete from {table} where run = (select key from run where id = ?)", (run_id,)
-            )
+        for table in ("around", "draw", "step"):
+            own = f"delete from {table} where run = (select key from run where id = ?)"
+            conn.execute(own, (run_id,))
         conn.execute("delete from run where id = ?", (run_id,))
     _sweep_passages(conn)
     conn.execute(

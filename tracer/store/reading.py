@@ -10,12 +10,14 @@ from types import TracebackType
 from typing import Literal, Self
 
 from tracer.core.chain import SplitBody
+from tracer.core.draws import Drawn
 from tracer.core.records import NotedKind, Run, Step, StepPlace
 from tracer.providers.base import HttpRequest
 from tracer.store import (
     around,
     blobs,
     connection,
+    draws,
     finding,
     forks,
     links,
@@ -194,6 +196,11 @@ class Store:
         for exact, parent, blob in found:
             with self._reading() as conn:
                 yield exact, parent, blobs.get(conn, blob) or b""
+
+    def draws(self, run_id: str) -> list[Drawn]:
+        """What a run read of the clock and drew of chance, one record for each kind in a scope."""
+        with self._reading() as conn:
+            return draws.of_run(conn, run_id)
 
     def writes(self, run_id: str) -> Iterator[transfer.Write]:
         """A run as the records that write it again. Bodies build on the chains of `links`."""

@@ -167,3 +167,17 @@ create table around (
 ) strict""",
     "create index around_step on around (run, n)",
 )
+
+M005_DRAWS = (
+    """\
+create table draw (
+  -- What a run read of the clock and drew of chance, in the scope where it stood: a re-execution
+  -- reads the same. A row is added at each step, with what was drawn since the one before.
+  key integer primary key,
+  run integer not null references run (key),
+  path text not null, -- scope, "/" separated
+  kind text not null check (kind in ('clock', 'bytes', 'secret', 'uuid', 'random', 'numpy')),
+  data blob not null -- for each: place in the sequence, then nanoseconds or length and bytes
+) strict""",
+    "create index draw_run on draw (run)",
+)
