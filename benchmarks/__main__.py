@@ -11,7 +11,7 @@ from benchmarks.processes import ROOT
 from benchmarks.rows import Row
 from benchmarks.table import as_json, as_text
 
-GROUPS = ("step", "disk", "stream", "page", "import")
+GROUPS = ("step", "disk", "stream", "page", "list", "import")
 
 
 def _measurement(group: str, folder: Path, quick: bool) -> Iterator[Row]:
@@ -33,6 +33,10 @@ def _measurement(group: str, folder: Path, quick: bool) -> Iterator[Row]:
         from benchmarks import pages
 
         return pages.measure(folder, quick=quick)
+    if group == "list":
+        from benchmarks import run_list
+
+        return run_list.measure(folder, quick=quick)
     from benchmarks import importing
 
     return importing.measure(folder, quick=quick)

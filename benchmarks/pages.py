@@ -1,17 +1,17 @@
 """The run page of a long run: how fast, how many bytes, how many nodes in a real browser."""
 
-import time
+import statistics
 from collections.abc import Iterator
 from contextlib import closing
-from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.payloads import TOOLS, passage
 from benchmarks.processes import helper
 from benchmarks.rows import Row, Target, compared
+from benchmarks.visits import Site
 from tests.support.browser import MISSING, chromium_path
 from tests.support.run_builder import RunBuilder, call, result, text
 from tracer.store.writing import StoreWriter
@@ -30,6 +30,20 @@ _FLAGS = (
     "--disable-sync",
 )
 _HISTORY = 40  # messages an agent of ten thousand steps keeps
+_STEPS = 9
+_PAINT = "performance.getEntriesByName('first-contentful-paint')"
+_NEXT = """() => new Promise((done) => {
+  const began = performance.now();
+  const watch = new MutationObserver(() => {
+    if (document.querySelector('#step').dataset.n !== before) {
+      watch.disconnect();
+      requestAnimationFrame(() => done(performance.now() - began));
+    }
+  });
+  const before = document.querySelector('#step').dataset.n;
+  watch.observe(document.querySelector('#detail'), {childList: true, subtree: true});
+  document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'j', bubbles: true}));
+})"""
 _COUNT = """() => {
   const nodes = document.createNodeIterator(document.documentElement, NodeFilter.SHOW_ELEMENT);
   let count = 0;
@@ -46,7 +60,7 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Row]:
     cold, again, size = [], [], []
     for number in range(QUICK_ROUNDS if quick else ROUNDS):
         with helper("pages_server", str(database)) as address:
-            site = _Site(address)
+            site = Site(address)
             with closing(site.connection):
                 site.get(other)  # imports and templates
                 # The first look at each: nothing of either is remembered yet.
@@ -62,65 +76,44 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Row]:
     yield compared(f"{name}: next response", "ms", again, against)
     yield compared(f"{name}: HTML", "kB", size, against, Target("value", 150))
     with helper("pages_server", str(database)) as address:
-        _Site(address).connection.close()  # by then the server listens
-        nodes = _elements(address, paths)
-    yield compared(f"{name}: elements", "nodes", [nodes], against, Target("value", 2500))
+        Site(address).connection.close()  # by then the server listens
+        seen = _seen(address, paths, rounds=QUICK_ROUNDS if quick else ROUNDS)
+    yield compared(f"{name}: elements", "nodes", [seen["nodes"][0]], against, Target("value", 1500))
+    yield compared(f"{name}: first paint", "ms", seen["paint"], against, Target("value", 300))
+    yield compared(f"{name}: key to next step", "ms", seen["key"], against, Target("value", 50))
 
 
-class _Site:
-    """One browser's worth of requests: a connection that is kept, and the key as a cookie."""
-
-    def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
-        assert parts.hostname is not None
-        self.connection = HTTPConnection(parts.hostname, parts.port, timeout=60)
-        self._connect()
-        self.connection.request("GET", f"/?{parts.query}")
-        response = self.connection.getresponse()
-        response.read()
-        self.cookie = (response.getheader("set-cookie") or "").split(";")[0]
-
-    def _connect(self) -> None:
-        """The address is printed a moment before the server listens."""
-        give_up = time.monotonic() + 20
-        while True:
-            try:
-                self.connection.connect()
-                return
-            except ConnectionRefusedError:
-                if time.monotonic() > give_up:
-                    raise
-                time.sleep(0.05)
-
-    def get(self, path: str) -> tuple[float, float]:
-        """Milliseconds to the last byte and kilobytes of a page."""
-        began = time.perf_counter()
-        self.connection.request("GET", path, headers={"cookie": self.cookie})
-        response = self.connection.getresponse()
-        body = response.read()
-        took = time.perf_counter() - began
-        if response.status != 200:
-            raise RuntimeError(f"GET {path} answered {response.status}")
-        return took * 1e3, len(body) / 1000
+Pairs = list[tuple[float, float]]
 
 
-def _elements(address: str, paths: list[str]) -> tuple[float, float]:
-    """Elements of each page once it is loaded."""
+def _seen(address: str, paths: list[str], *, rounds: int) -> dict[str, Pairs]:
+    """What a browser shows of each page: elements once it is loaded, milliseconds until it
+    paints, and from a key to the next step."""
     chromium = chromium_path()
     if chromium is None:
         raise RuntimeError(MISSING)
-    parts = urlsplit(address)
+    origin = f"http://{urlsplit(address).netloc}"
+    seen: dict[str, Pairs] = {"nodes": [], "paint": [], "key": []}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(_FLAGS))
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(address)
-        counts: list[float] = []
-        for path in paths:
-            page.goto(f"http://{parts.netloc}{path}", wait_until="load")
-            page.wait_for_timeout(500)  # for what a page fetches by itself
-            counts.append(float(page.evaluate(_COUNT)))
+        for _ in range(rounds):
+            looks = [_look(page, origin + path) for path in paths]
+            for key, pairs in seen.items():
+                pairs.append((looks[0][key], looks[1][key]))
         browser.close()
-    return counts[0], counts[1]
+    return seen
+
+
+def _look(page: Page, url: str) -> dict[str, float]:
+    page.goto(url, wait_until="load")
+    page.wait_for_function(f"{_PAINT}.length")
+    paint = float(page.evaluate(f"{_PAINT}[0].startTime"))
+    page.wait_for_timeout(500)  # for what a page fetches by itself
+    nodes = float(page.evaluate(_COUNT))
+    key = statistics.median(float(page.evaluate(_NEXT)) for _ in range(_STEPS))
+    return {"nodes": nodes, "paint": paint, "key": key}
 
 
 def _record(database: Path, sizes: tuple[int, ...]) -> list[str]:

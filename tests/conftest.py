@@ -20,7 +20,7 @@ settings.load_profile("tracer")
 def _own_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No test sees the developer's database, colours, quietness or width of terminal."""
     shown = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
-    for name in ("TRACER_DB", "TRACER_QUIET", "TRACER_DEBUG", *shown):
+    for name in ("TRACER_DB", "TRACER_QUIET", "TRACER_DEBUG", "TRACER_REDACT", *shown):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TRACER_DB", str(tmp_path / "traces.db"))
     # Read anew from the variables, and what a test sets ends with it.

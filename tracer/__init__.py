@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         TracerError,
         UsageError,
     )
+    from tracer.interchange.around import Around, around, is_untouched
     from tracer.interchange.bundle import export_bundle, import_bundle
     from tracer.interchange.compare import Comparison, compare
     from tracer.interchange.run_json import asked, run_json, step_json, timestamp
@@ -45,6 +46,7 @@ __version__ = "0.1.0"
 
 # Where each public name lives; it is imported when it is first used.
 _HOMES = {
+    "Around": "tracer.interchange.around",
     "BadFileError": "tracer.errors",
     "CannotReplayError": "tracer.errors",
     "Child": "tracer.reexecution.session",
@@ -70,6 +72,7 @@ _HOMES = {
     "Usage": "tracer.core.records",
     "UsageError": "tracer.errors",
     "agent": "tracer.capture.decorators",
+    "around": "tracer.interchange.around",
     "asked": "tracer.interchange.run_json",
     "compare": "tracer.interchange.compare",
     "database_path": "tracer.capture.config",
@@ -77,6 +80,7 @@ _HOMES = {
     "fork": "tracer.reexecution.inprocess",
     "import_bundle": "tracer.interchange.bundle",
     "init": "tracer.capture.config",
+    "is_untouched": "tracer.interchange.around",
     "is_replaying": "tracer.reexecution.inprocess",
     "json_changes": "tracer.core.diff",
     "model": "tracer.capture.decorators",
@@ -96,6 +100,7 @@ _HOMES = {
 _RENAMED = {"plain_value": ("tracer.capture.values", "plain")}
 
 __all__ = [
+    "Around",
     "BadFileError",
     "CannotReplayError",
     "Child",
@@ -121,6 +126,7 @@ __all__ = [
     "Usage",
     "UsageError",
     "agent",
+    "around",
     "asked",
     "compare",
     "database_path",
@@ -130,6 +136,7 @@ __all__ = [
     "import_bundle",
     "init",
     "is_replaying",
+    "is_untouched",
     "json_changes",
     "model",
     "note",

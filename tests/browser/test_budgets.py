@@ -59,10 +59,10 @@ def test_the_page_is_small_wherever_one_enters(
     )
     page = watched.open(f"/runs/{run}/steps/{n}")
     expect(page.locator("#steps [aria-current=step] .n")).to_have_text(str(n))
-    assert nodes(page) < 2_500
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(400)  # for the rows around, which load by themselves
+    assert nodes(page) < 1_500
     assert sizes
-    assert max(sizes) < 150_000
+    assert max(sizes) < 100_000
     inside = page.evaluate(
         "() => { const l = document.querySelector('#steps').getBoundingClientRect();"
         "const r = document.querySelector('[aria-current=step]').getBoundingClientRect();"

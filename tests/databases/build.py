@@ -14,12 +14,14 @@ from tests.store.build import (
     used,
 )
 from tracer.core.chain import BodySplitter
+from tracer.core.draws import Drawn
 from tracer.core.records import ErrorInfo
 from tracer.store.migrations import MIGRATIONS
-from tracer.store.writes import Value
+from tracer.store.writes import Noted, Value
 from tracer.store.writing import StoreWriter
 
 FOLDER = Path(__file__).parent
+PRINTED = b'[["out","no such order"]]'
 ERROR = ErrorInfo("builtins.KeyError", "'order'", "Traceback …")
 
 
@@ -29,7 +31,7 @@ def current() -> Path:
 
 
 def write(path: Path) -> None:
-    """Two model calls with a shared history, a tool that fails, a replay that never ended."""
+    """Two model calls with a shared history, a tool that prints and fails, a replay without end."""
     writer, splitter = StoreWriter(path), BodySplitter()
     writer.start_run(run_start(1, input=Value(b'{"question":"Where is my lamp?"}')))
     for n, messages in enumerate((["system", "user"], ["system", "user", "assistant"]), start=1):
@@ -39,7 +41,10 @@ def write(path: Path) -> None:
         end = step_end(n, output=said, output_messages=b"[]", usage=used(10), cost_usd=0.25)
         writer.end_step(end)
     writer.start_step(step_start(3, search_text="lamp"))
+    writer.add_noted(Noted(run_start(1).run_id, 3, "printed", PRINTED))
     writer.end_step(step_end(3, status="error", output=None, error=ERROR))
+    drawn = Drawn("agent1", "clock", (1_790_000_000_000_000_000, 1_790_000_000_000_001_000), (1, 3))
+    writer.add_draws(run_start(1).run_id, [drawn])
     writer.end_run(run_end(1, status="error", error=ERROR, warnings=("watch out",)))
     writer.start_run(run_start(2, parent_run=run_start(1).run_id))
     writer.close()

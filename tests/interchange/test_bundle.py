@@ -40,6 +40,27 @@ def test_round_trip(store: Store, ids: dict[str, str], tmp_path: Path, name: str
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_what_happened_around_steps_travels(
+    store: Store, ids: dict[str, str], tmp_path: Path
+) -> None:
+    export_bundle(store, ids["failed"], tmp_path / "x.tracer")
+    import_bundle(tmp_path / "x.tracer", tmp_path / "other.db")
+    with Store.open(tmp_path / "other.db") as other:
+        for n in (0, 9):
+            pieces = other.around(ids["failed"], n)
+            assert pieces == store.around(ids["failed"], n) and pieces
+
+
+def test_a_bundle_from_before_there_was_any(
+    store: Store, ids: dict[str, str], tmp_path: Path
+) -> None:
+    """Its digest is what it was, so that it isn't taken for another run."""
+    export_bundle(store, ids["empty"], tmp_path / "x.tracer")
+    with zipfile.ZipFile(tmp_path / "x.tracer") as archive:
+        assert b'"around"' not in archive.read("trace.json")
+    assert import_bundle(tmp_path / "x.tracer", tmp_path / "other.db") == [ids["empty"]]
+
+
 def test_wire_bytes_survive(store: Store, ids: dict[str, str], tmp_path: Path) -> None:
     export_bundle(store, ids["failed"], tmp_path / "x.tracer")
     import_bundle(tmp_path / "x.tracer", tmp_path / "other.db")
@@ -131,6 +152,8 @@ def test_secrets_leave_only_when_told(tmp_path: Path) -> None:
     run.model([text("user", key)], call("use", "c1", {"key": key}), stream=True)
     run.tool("use", {"key": key}, {"echo": key})
     run.note(f"has {key}", key=key)
+    run.noted(2, "printed", [["out", f"using {key}"]])
+    run.noted(2, "locals", [{"file": "a.py", "line": 1, "function": "f", "values": [["k", key]]}])
     run.end("ok", key)
     writer.close()
     with Store.open(tmp_path / "t.db") as store:

@@ -1,3 +1,4 @@
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from sqlite_utils import hookimpl
 from sqlite_utils.plugins import pm
 
-from tests.databases.build import ERROR, FOLDER, current
+from tests.databases.build import ERROR, FOLDER, PRINTED, current
 from tests.store.build import ROOT, python, run_id, run_start
 from tracer.store import migrations
 from tracer.store.connection import _use_wal, connect
@@ -34,9 +35,9 @@ def test_the_present_schema_has_a_fixture() -> None:
 
 
 def test_names_and_order() -> None:
-    assert [name.split("_")[0] for name in MIGRATIONS] == [
-        f"m{number:03}" for number in range(1, len(MIGRATIONS) + 1)
-    ]
+    numbers = [name.split("_")[0] for name in MIGRATIONS]
+    assert numbers == sorted(set(numbers))
+    assert all(re.fullmatch(r"m\d{3}", number) for number in numbers)
 
 
 @pytest.mark.parametrize("readonly", [True, False])
@@ -77,9 +78,9 @@ def test_the_schema_explains_itself(path: Path) -> None:
     conn = connect(path)
     text = schema_sql(conn)
     conn.close()
-    for table in ("blob", "link", "passage", "run", "step"):
+    for table in ("blob", "link", "passage", "run", "step", "around", "draw"):
         assert f"CREATE TABLE {table} (\n  -- " in text
-    assert text.count(") strict;") == 5
+    assert text.count(") strict;") == 7
     assert "sqlite_migrations" not in text
     assert sqlite3.complete_statement(text)
     sqlite3.connect(":memory:").executescript(text)
@@ -88,9 +89,17 @@ def test_the_schema_explains_itself(path: Path) -> None:
 def older(path: Path) -> None:
     """A database from before the last migration."""
     conn = connect(path)
-    conn.execute("drop table search")
-    conn.execute("delete from _sqlite_migrations where name = 'm003_search'")
+    conn.execute("drop table draw")
+    conn.execute("delete from _sqlite_migrations where name = 'm005_draws'")
     conn.close()
+
+
+def test_what_happened_around_steps_is_read(tmp_path: Path) -> None:
+    """From the schema that has it on; in older files nothing did."""
+    for path in SHIPPED:
+        with Store.open(Path(shutil.copyfile(path, tmp_path / path.name))) as store:
+            pieces = [("printed", PRINTED)] if path.stem >= "m004" else []
+            assert store.around(run_id(1), 3) == pieces
 
 
 @pytest.mark.parametrize("readonly", [True, False])
@@ -99,7 +108,7 @@ def test_what_is_pending_is_applied(path: Path, readonly: bool) -> None:
     connect(path, readonly=readonly).close()
     conn = connect(path, readonly=True)
     assert migrations.applied(conn) == list(MIGRATIONS)
-    assert "TABLE search using fts5" in schema_sql(conn)
+    assert "CREATE TABLE draw" in schema_sql(conn)
     conn.close()
 
 

@@ -16,10 +16,11 @@ from tests.store.build import (
     step_end,
 )
 from tracer.core.chain import BodySplitter
+from tracer.core.draws import Drawn
 from tracer.store.failures import NoDatabase
 from tracer.store.pruning import prune
 from tracer.store.reading import Store
-from tracer.store.writes import Value
+from tracer.store.writes import Noted, Value
 from tracer.store.writing import StoreWriter
 
 
@@ -34,9 +35,12 @@ def write(path: Path, number: int, *, steps: int = 5, **start: object) -> None:
         writer.start_step(
             model_start(n, number, input=request(splitter, history)[0], search_text=history[-1])
         )
+        writer.add_noted(Noted(run_id(number), n, "printed", random.randbytes(99).hex().encode()))
+        writer.add_noted(Noted(run_id(number), 0, "printed", b'[["out","shared"]]'))
         writer.end_step(
             step_end(n, number, output=reply(random.randbytes(3000)), search_text="common")
         )
+    writer.add_draws(run_id(number), [Drawn("", "clock", (number,), (1,))])
     if "pid" not in start:
         writer.end_run(run_end(number))
     writer.close()
@@ -51,7 +55,7 @@ def counts(path: Path) -> dict[str, int]:
     with closing(sqlite3.connect(path)) as conn:
         return {
             table: conn.execute(f"select count(*) from {table}").fetchone()[0]
-            for table in ("run", "step", "blob", "link", "passage")
+            for table in ("run", "step", "blob", "link", "passage", "around", "draw")
         }
 
 

@@ -23,7 +23,7 @@ from tracer.core.records import ErrorInfo, Step
 from tracer.store.failures import BadRecord
 from tracer.store.links import MissingBase
 from tracer.store.reading import Store
-from tracer.store.writes import Conversation, RunEnd, RunStart, StepEnd, StepStart, Value
+from tracer.store.writes import Conversation, Noted, RunEnd, RunStart, StepEnd, StepStart, Value
 from tracer.store.writing import StoreWriter
 
 RUN = run_id(1)
@@ -51,6 +51,9 @@ def source(writer: StoreWriter, store: Store) -> Store:
     writer.start_step(step_start(7))
     writer.end_step(step_end(7, diverged=True))
     writer.start_step(step_start(8, input=None))  # never ended
+    writer.add_noted(Noted(RUN, 0, "printed", b"[1]"))
+    writer.add_noted(Noted(RUN, 1, "logs", b"[2]"))
+    writer.add_noted(Noted(RUN, 1, "locals", b"[3]"))
     writer.end_run(run_end(output=Value(b"1"), warnings=("w",), divergences=({"n": 1},)))
     return store
 
@@ -69,6 +72,8 @@ def copy(source: Store, target: Path, **start: Any) -> Store:
                 writer.start_step(record)
             case StepEnd():
                 writer.end_step(record)
+            case Noted():
+                writer.add_noted(record)
             case RunEnd():
                 writer.end_run(record)
     writer.commit()
@@ -99,6 +104,8 @@ def everything(store: Store) -> list[object]:
         store.run_value(RUN, "output"),
         *(payloads(store, step) for step in store.steps(RUN)),
         *(store.search(RUN, word) for word in words),
+        store.around(RUN, 0),
+        store.around(RUN, 1),
     ]
 
 

@@ -1,6 +1,7 @@
 """Writes runs into a store as a recorder would, with times in whole steps of 250 ms."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,8 +13,10 @@ from tracer.core.chain import BodySplitter
 from tracer.core.fingerprint import canonical_document, fingerprint
 from tracer.core.messages import Message
 from tracer.core.records import (
+    AROUND,
     Effect,
     ErrorInfo,
+    NotedKind,
     RunStatus,
     Slot,
     Source,
@@ -28,7 +31,7 @@ from tracer.core.summary import (
     searchable,
     value_summary,
 )
-from tracer.store.writes import Reply, Request, RunEnd, RunStart, StepEnd, StepStart, Value
+from tracer.store.writes import Noted, Reply, Request, RunEnd, RunStart, StepEnd, StepStart, Value
 from tracer.store.writing import StoreWriter
 
 EPOCH_NS = 1_790_000_000 * 10**9  # 2026-09-21T14:13:20Z
@@ -79,6 +82,7 @@ class RunBuilder:
         parent_run: str | None = None,
         fork: dict[str, Any] | None = None,
         pid: int | None = 4711,
+        around: bool = False,
     ) -> None:
         self.id = run_id(key)
         self.entry: dict[str, Any] = {
@@ -107,7 +111,12 @@ class RunBuilder:
                 input=Value(encode(asked)[0]) if asked is not None else None,
                 entry=self.entry,
                 pid=pid,
-                environment={"python": "3.12.4", "platform": "linux", "cwd": "/home/ana/shop"},
+                environment={
+                    "python": "3.12.4",
+                    "platform": "linux",
+                    "cwd": "/home/ana/shop",
+                    **({AROUND: True} if around else {}),
+                },
                 parent_run=parent_run,
                 fork=fork,
             )
@@ -257,6 +266,10 @@ class RunBuilder:
         values_given = Value(encode(values)[0])
         start = self._start("note", words, clip(words, 240), input=values_given)
         self._end(start)
+
+    def noted(self, n: int, kind: NotedKind, what: Any) -> None:
+        """What happened around step `n`; 0: outside any step."""
+        self._writer.add_noted(Noted(self.id, n, kind, json.dumps(what).encode()))
 
     @contextmanager
     def agent(

@@ -128,10 +128,36 @@ def _support(writer: StoreWriter, key: str, minute: int, **more: Any) -> RunBuil
 
 
 def _failed(writer: StoreWriter) -> str:
-    run = _support(writer, "failed", 10)
+    run = _support(writer, "failed", 10, around=True)
     with run.agent("support_agent", {"question": ASKED}, error=REFUSED):
         _refund(run, _until_policy(run), "standard", REFUSED)
+    _noted(run)
     return run.end("error", error=REFUSED)
+
+
+def _noted(run: RunBuilder) -> None:
+    """What happened around the failed run and its last step."""
+    run.noted(0, "printed", [["out", "shop 1.4 is ready\n"]])
+    git = {"root": "/home/ana/shop", "commit": "4be1" * 10, "branch": "main"}
+    packages = {"openai": "1.2.3", "shop": "1.4"}
+    run.noted(
+        0,
+        "environment",
+        {"git": git, "dirty": True, "packages": packages, "variables": ["SHOP_MODE"]},
+    )
+    run.noted(9, "printed", [["out", "refunding A-1042\n"], ["err", "over the limit\n"]])
+    record = {
+        "at_ns": 1_790_000_604 * 10**9,
+        "level": "WARNING",
+        "logger": "shop.refunds",
+        "text": "480.00 EUR is more than 24.00",
+        "where": "support_tools.py:90",
+    }
+    run.noted(9, "logs", [record])
+    run.noted(9, "touched", [{"what": "database", "name": "/home/ana/shop/shop.db", "times": 2}])
+    frame = {"file": "/home/ana/shop/support_tools.py", "line": 91, "function": "issue_refund"}
+    values = [["amount", "480.0"], ["allowed", "24.0"], ["api_key", "[redacted]"]]
+    run.noted(9, "locals", [{**frame, "values": values, "left_out": 0}])
 
 
 def _fork(writer: StoreWriter, parent: str) -> str:
@@ -195,6 +221,17 @@ def _hostile(writer: StoreWriter) -> str:
     run.note(script)
     broken = ErrorInfo(f"builtins.{script}", escape + mixed, f"Traceback\n{script}\n{escape}")
     run.tool("fails", {"why": mixed}, error=broken)
+    run.noted(8, "printed", [["out", script + escape], ["err", mixed], {"left_out": 10**9}])
+    run.noted(
+        8, "printed", [["out", "line\n" * 50_000], ["odd", "x"], 7, [None], {"left_out": "x"}]
+    )
+    log = {"at_ns": 2**62, "level": script, "logger": mixed, "text": escape, "error": script}
+    run.noted(8, "logs", [{**log, "trace": [escape, 3]}, {"text": 1}, None, {"left_out": 3}])
+    run.noted(8, "touched", [{"what": script, "name": "/tmp/\nnext", "to": escape, "times": -1}])
+    frame = {"file": script, "line": "x", "function": mixed, "values": [[script, escape], 3]}
+    run.noted(8, "locals", [frame, {"file": 1}, []])
+    run.noted(0, "environment", {"git": {"commit": script}, "packages": [1], "variables": script})
+    run.noted(0, "environment", [1])
     return run.end("error", error=broken)
 
 

@@ -23,10 +23,13 @@ from tracer_ui.views import (
     run,
     runs,
     starting,
+    surroundings,
 )
 
 TEMPLATES = rendering.HERE / "templates"
-MODULES = (actions, compare, errors, fork, payloads, run, runs, starting, live, listnews)
+MODULES = (
+    actions, compare, errors, fork, payloads, run, runs, starting, surroundings, live, listnews,
+)  # fmt: skip
 CONTEXTS = sorted(
     {
         found
@@ -131,6 +134,7 @@ def test_what_is_rendered_is_the_context(
         f"{base}/fork",
         f"/runs/{failed}/find?q=lamp",
         f"/f/runs/{failed}/rows",
+        f"/f/runs/{failed}/around",
         f"/compare?a={failed}&b={forked}",
         f"/runs/{ids['empty']}",
     ):

@@ -89,7 +89,7 @@ def test_a_step_that_ended_replaces_itself() -> None:
     assert outline.running() == [2]
     outline.extend([step(2, "tool", 1), step(3, "tool", 1)])
     assert outline.running() == []
-    assert [node.n for node in outline] == [1, 2, 3]
+    assert [known.n for known in outline] == [1, 2, 3]
 
 
 def test_an_unknown_command_or_step_leads_nowhere() -> None:
@@ -100,7 +100,7 @@ def test_an_unknown_command_or_step_leads_nowhere() -> None:
 
 def test_a_parent_that_does_not_come_before_is_no_parent() -> None:
     outline = Outline([step(1, parent=2), step(2, parent=2), step(5, parent=1)])
-    assert [node.depth for node in outline] == [0, 0, 1]
+    assert [outline[known.n].depth for known in outline] == [0, 0, 1]
     assert outline.go("next", 2) == 5  # a gap in the numbers
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from tracer.capture import discovery, runtime
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import ActiveRun
-from tracer.capture.environment import function_entry
 from tracer.capture.frames import Frame, Spec, begin_frame, is_cancel, make_call, open_frame
 from tracer.capture.guard import report
 from tracer.capture.values import Encoded, encode
@@ -67,6 +66,8 @@ def open_agent(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fra
 
 
 def _open_run(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
+    from tracer.capture.environment import function_entry  # see `runtime`: only a run needs it
+
     try:
         named = spec.parameters.by_name(args, kwargs)
         given, fidelity = encode(named)
@@ -77,7 +78,7 @@ def _open_run(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fram
         entry |= discovery.wish(discover=spec.discover)
         run = runtime.open_run(spec.name, given, entry)
         discovery.start(run, entry)
-        call = make_call(spec, run.root, args, kwargs)
+        call = make_call(spec, run.root, named)
     except (ReplayStop, CannotReplayError):
         raise
     except Exception as error:

@@ -1,11 +1,9 @@
 """The step boundary: a run under way, and the port through which a re-execution answers steps.
 
-Every decorated function and every HTTP exchange passes here. `StepHandler` is the port: capture
-declares it, replay implements it. Without a handler a step is done for real and recorded.
+Every decorated function and every HTTP exchange passes here. Without a handler a step is done for
+real and recorded.
 """
 
-import os
-import random
 import threading
 import time
 import weakref
@@ -21,117 +19,24 @@ from tracer.capture.answers import (
     HttpAnswer,
     ValueAnswer,
 )
+from tracer.capture.calls import LIVE, Call, Decision, StepHandler
+from tracer.capture.draws import Draws
+from tracer.capture.gathered import Gathered
+from tracer.capture.ids import new_run_id, new_step_id
 from tracer.capture.numbering import Numbers
 from tracer.capture.scope import Scope
 from tracer.capture.turns import Turns
 from tracer.capture.values import Encoded
+from tracer.core.draws import Drawn
 from tracer.core.records import (
     JSON,
-    Effect,
     ErrorInfo,
+    NotedKind,
     RunStatus,
-    Slot,
-    Source,
-    StepKind,
 )
 from tracer.errors import CannotReplayError
-from tracer.providers.base import Api, HttpRequest
 
-# A generator of its own: drawing ids from the global one would change the agent's random numbers.
-_ids = random.Random(os.urandom(16))
-os.register_at_fork(after_in_child=lambda: _ids.seed(os.urandom(16)))
-
-
-def new_run_id() -> str:
-    """32 hex digits, an OpenTelemetry trace id."""
-    return f"{_ids.getrandbits(128) | 1:032x}"
-
-
-def new_step_id() -> str:
-    """16 hex digits, an OpenTelemetry span id."""
-    return f"{_ids.getrandbits(64) | 1:016x}"
-
-
-@dataclass(slots=True)
-class Call:
-    """A step about to happen, as a handler sees it."""
-
-    kind: StepKind
-    name: str
-    slot: Slot
-    effect: Effect | None = None
-    given: Encoded | None = None  # the arguments (functions)
-    document: Document | None = None  # model functions: the conversation
-    request: HttpRequest | None = None
-    api: Api | None = None
-    callsite: str | None = None
-    detail: dict[str, JSON] = field(default_factory=dict)  # what is known beyond that
-    repeated: bool = False  # a tool with this idempotency key has succeeded in this run
-    retry: int = 0  # how often the same request failed before, from the same place
-
-    @property
-    def input(self) -> bytes | None:
-        """Tagged JSON of the arguments (functions)."""
-        return None if self.given is None else self.given.data
-
-    @property
-    def copies(self) -> dict[str, Any]:
-        """Exact copies of the arguments, by name, where there are any. Not to be changed."""
-        if self.document is not None:
-            return self.document.copies
-        return self.given.tree if self.given is not None and self.given.plain else {}
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a handler says of a call. `answer` None: do it for real.
-
-    `ticket` is the handler's own. `fingerprint` is set when the handler computed it.
-    """
-
-    answer: Answer | None = None
-    source: Source = "live"
-    matched_step: str | None = None
-    diverged: bool = False
-    fingerprint: str | None = None
-    ticket: Any = None
-    detail: dict[str, JSON] = field(default_factory=dict)
-
-
-LIVE = Decision()
 FORKED = "the process was forked: what the child processes did could not be recorded"
-
-
-class StepHandler(Protocol):
-    """Do it, or answer it? Called for every step of a run that is a re-execution.
-
-    `decide` may raise a ReplayStop. `wait`/`wait_async` hold an answer back until the recorded
-    order allows it to be seen; `point` is "reply" (before it is given) or "end" (stream read).
-    """
-
-    def decide(self, call: Call) -> Decision: ...
-
-    def wait(self, decision: Decision, point: str) -> None: ...
-
-    async def wait_async(self, decision: Decision, point: str) -> None: ...
-
-    async def hang(self, decision: Decision) -> None:
-        """Return never: the recorded step was cancelled here, as this one will be."""
-
-    def let_go(self, decision: Decision) -> None:
-        """An answer was closed before its end, as it was in the recording."""
-
-    def cannot(self, sentence: str) -> BaseException:
-        """End the re-execution because an answer can't be given; the exception to raise."""
-
-    def is_offline(self) -> bool:
-        """Whether answers come from the recording alone, so that nothing may leave."""
-
-    def reached(self, decision: Decision, sequence: int) -> bool:
-        """Whether all that was recorded up to this place in the sequence has happened again."""
-
-    def check(self) -> None:
-        """Raise the ReplayStop that already ended this re-execution, if one did."""
 
 
 class Recorder(Protocol):
@@ -142,6 +47,10 @@ class Recorder(Protocol):
     def step_started(self, step: "OpenStep", call: Call) -> None: ...
 
     def step_ended(self, step: "OpenStep", end: "End") -> None: ...
+
+    def noted(self, run: "ActiveRun", n: int, kind: NotedKind, what: JSON, wait: bool) -> None: ...
+
+    def drawn(self, run: "ActiveRun", found: list[Drawn]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -180,6 +89,8 @@ class OpenStep:
     ended: bool = False
     forks: int = 0  # `run.forks` at its start: only that process ends it
     made: Encoded | None = None  # the result, once it has ended with one
+    kept: Call | None = None  # the call without secrets, once the writer's thread was at it
+    record: Any = None  # the store's record of its end, likewise
 
     def end(self, status: str, **what: Any) -> None:
         """Record the end; once, later calls do nothing."""
@@ -188,6 +99,9 @@ class OpenStep:
         self.ended = True
         self.run.seams.pop(self.id, None)
         self.made = what.get("made")
+        self.scope.gathered.close()
+        if self.run.draws is not None:
+            self.run.draws.hand_over()
         sequence, beside = self.run.ends.begin()
         if beside:
             what["detail"] = {**what.get("detail", {}), "beside": True}
@@ -218,6 +132,7 @@ class ActiveRun:
         self.snapshots: Any = None  # conversation.Snapshots, from the first model function on
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
+        self.draws: Draws | None = None  # what is read of the clock and of chance
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
         self.bodies: weakref.WeakSet[Any] = weakref.WeakSet()  # being read; each has `left()`
         self.retries: Any = None  # http.retries.Retries, from the first exchange on
@@ -228,6 +143,12 @@ class ActiveRun:
         self.closers: dict[str, Callable[[], None]] = {}  # of steps that may outlive their code
         self.numbers = Numbers()
         self.ends = Turns(self.next_seq)
+        self.environment: dict[str, JSON] = {}  # what it says from its start on
+        # Looks at the program's streams where a step starts; None: nothing is noted around steps.
+        self.look: Callable[[], None] | None = None
+        self.variables: dict[str, None] = {}  # names of the environment's that were asked for
+        self.unwritten: dict[int, Gathered] = {}
+        self.gathered = Gathered(self, 0)
         self._lock = threading.Lock()
         self._named: dict[str, Scope] = {}
         self.root = Scope(self, "", None, None)
@@ -238,6 +159,11 @@ class ActiveRun:
     @property
     def steps_begun(self) -> int:
         return self.numbers.steps
+
+    def note(self, warning: str) -> None:
+        """Say something on the run, once."""
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     def close_steps(self) -> None:
         """The run ends: so do the steps that nothing else has ended."""
@@ -263,11 +189,20 @@ class ActiveRun:
         if child:
             self.in_child = True
             self.forks += 1
+            self.unwritten = {}  # as is what was gathered before
+            self.gathered = Gathered(self, 0)
             self.closers = {}  # the parent's steps end in the parent
             self.numbers.after_fork_in_child()
+            if self.draws is not None:
+                self.draws.after_fork_in_child()
             self.ends = Turns(self.next_seq)
             self._lock = threading.Lock()
             self._named = {}
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether what happens around its steps is noted."""
+        return self.look is not None
 
     @property
     def is_offline(self) -> bool:
@@ -331,18 +266,23 @@ class ActiveRun:
         if self.discovery is None:
             return
         for warning in self.discovery.offered(names):
-            if warning not in self.warnings:
-                self.warnings.append(warning)
+            self.note(warning)
 
     def begin(self, scope: Scope, call: Call, decision: Decision) -> OpenStep:
         """Number a step and write its start."""
         for limit in self.limits:
             limit()
+        if self.look is not None:
+            self.look()
         self.ends.went_on()
         step_id = new_step_id()
+        if self.draws is not None:
+            self.draws.hand_over()
         number, sequence = self.numbers.start()
         inner = scope.for_step(call.slot, step_id, call.name if call.kind == "tool" else None)
         inner.step_n = number
+        scope.gathered.flush()  # before the start of what is inside, so that a crash leaves it
+        inner.gathered = Gathered(self, number, scope.gathered, wire=call.request is not None)
         step = OpenStep(
             self,
             number,

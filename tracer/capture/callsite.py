@@ -32,6 +32,11 @@ def pass_over(code: CodeType) -> None:
     _passed_over[id(code)] = code
 
 
+def is_user_code(code: CodeType) -> bool:
+    """Whether a frame of this code is the user's: of such a file, and no stand-in of ours in it."""
+    return _is_user_file(code.co_filename) and id(code) not in _passed_over
+
+
 def is_own_file(filename: str) -> bool:
     """Whether a file is tracer's (its demo is a user of it)."""
     return filename.startswith(_OWN) and not filename.startswith(_DEMO)

@@ -77,6 +77,7 @@ def join_from_environment(environment: Mapping[str, str] = os.environ) -> None:
     place = f"{path}/w{os.getpid()}" if path else f"w{os.getpid()}"
     scope = Invitation(run, place, step or None, numbers, database).join()
     if scope is not None:
+        scope.gathered.quiet = True  # its output is that of a step in the parent process
         scope.run.root = scope
         scopes.set_current(scope)
 
@@ -220,7 +221,7 @@ def _patch_util(module: Any) -> None:
     """A worker leaves without exit handlers; what it recorded is written before."""
 
     def leave() -> None:
-        runtime.flush(_FLUSH_SECONDS)
+        runtime.flush(_FLUSH_SECONDS, rest=True)
 
     module.register_after_fork(_anchor, lambda _: module.Finalize(None, leave, exitpriority=-100))
 

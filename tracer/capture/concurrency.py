@@ -13,7 +13,6 @@ import functools
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +25,7 @@ from tracer.capture.threadpools import ScopedCall
 
 _LOOPS = "asyncio.base_events"
 _TRIO = "trio._core._run"
+_EXECUTORS = "concurrent.futures.thread"
 _POOLS = "multiprocessing.pool"
 
 _installed = False
@@ -42,10 +42,9 @@ def install() -> None:
         return
     _installed = True
     patches = {_LOOPS: _patch_asyncio, "uvloop": _patch_uvloop, _TRIO: _patch_trio,
-               _POOLS: threadpools.patch}  # fmt: skip
+               _EXECUTORS: _patch_submit, _POOLS: threadpools.patch}  # fmt: skip
     for name, patch in patches.items():
         when_loaded((name,), patch)
-    _patch_submit()
     _patch_thread()
 
 
@@ -128,8 +127,8 @@ def _patch_trio(run: Any) -> None:
 _submitting = threading.local()
 
 
-def _patch_submit() -> None:
-    original: Any = ThreadPoolExecutor.submit
+def _patch_submit(executors: Any) -> None:
+    original: Any = executors.ThreadPoolExecutor.submit
 
     @functools.wraps(original)
     def submit(self: Any, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -143,7 +142,7 @@ def _patch_submit() -> None:
         finally:
             _submitting.active = False
 
-    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]
+    executors.ThreadPoolExecutor.submit = submit
 
 
 def _patch_thread() -> None:

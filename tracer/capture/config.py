@@ -1,31 +1,34 @@
 """Where recordings go and what is captured: `tracer.init(...)` and the TRACER_* variables."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tracer.capture.redaction import NOTHING, Redact, Wishes, wishes
 from tracer.errors import UsageError
 
 _MARKERS = ("pyproject.toml", ".git")
-CAPTURES = ("http", "frameworks")
+CAPTURES = ("http", "frameworks", "around", "clock")
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """Settings in force. `db` None = the default place, looked up when first needed.
 
-    `otlp` is the endpoint of an OTLP/HTTP receiver that gets every span as well.
+    `otlp` is the endpoint of an OTLP/HTTP receiver that gets every span as well; `redact`: what is
+    removed before it is stored, beyond what tracer knows.
     """
 
     db: Path | None = None
     capture: tuple[str, ...] = CAPTURES
     otlp: str | None = None
     enabled: bool = True
+    redact: Wishes = NOTHING
 
 
 def from_environment() -> Config:
-    """The settings of TRACER_DB, TRACER_CAPTURE, TRACER_OTLP and TRACER_DISABLED."""
+    """The settings of TRACER_DB, _CAPTURE, _OTLP, _REDACT and _DISABLED."""
     db = os.environ.get("TRACER_DB")
     capture = os.environ.get("TRACER_CAPTURE")
     return Config(
@@ -33,11 +36,11 @@ def from_environment() -> Config:
         capture=tuple(capture.split(",")) if capture is not None else CAPTURES,
         otlp=os.environ.get("TRACER_OTLP") or None,
         enabled=os.environ.get("TRACER_DISABLED", "") in ("", "0"),
+        redact=wishes(os.environ.get("TRACER_REDACT", "")),
     )
 
 
 _config: Config | None = None
-_redact: Callable[[str], str] | None = None
 
 
 def get() -> Config:
@@ -52,12 +55,22 @@ def init(
     db: str | os.PathLike[str] | None = None,
     capture: Sequence[str] | None = None,
     otlp: str | None = None,
+    redact: Redact | bool | str | Iterable[str | Redact] | None = None,
 ) -> None:
     """Set options for this process; each has a TRACER_* variable. Call it before the first run.
 
-    `db`: path of the SQLite file (TRACER_DB). `capture`: of "http" and "frameworks", which to
-    watch (TRACER_CAPTURE, comma separated). `otlp`: endpoint of an OTLP/HTTP receiver to which
-    spans are sent too (TRACER_OTLP). Raises UsageError for an unknown capture name.
+    `db`: path of the SQLite file (TRACER_DB). `capture`: of "http", "frameworks", "around"
+    (output, log records, what is touched) and "clock" (the clock and random values that the
+    program reads), which to watch (TRACER_CAPTURE, comma separated).
+    `otlp`: endpoint of an OTLP/HTTP receiver to which spans are sent too (TRACER_OTLP).
+
+    `redact`: what is removed before it is stored, beyond credentials and well-known keys
+    (TRACER_REDACT, names and `module:function`, comma separated): names of JSON fields, whose
+    values are removed wherever they stand; a function, which gets each text (and, if it takes a
+    second argument, what kind of place it is from: arguments, result, request, reply, input,
+    output, error, note, detail) and returns what may be stored; or several of both. What it takes
+    away is stored as `[redacted:…]`. It runs on tracer's own thread while recording. `False`
+    ("off"): nothing by its form either. Raises UsageError for what can't be used.
     """
     global _config
     config = get()
@@ -70,6 +83,8 @@ def init(
         config = replace(config, capture=tuple(capture))
     if db is not None:
         config = replace(config, db=Path(db).expanduser())
+    if redact is not None:
+        config = replace(config, redact=wishes(redact))
     if otlp is not None:
         config = replace(config, otlp=otlp)
     _config = config

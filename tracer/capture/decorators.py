@@ -1,6 +1,6 @@
 """The decorators and context managers users write: agent, tool, model, step, note, run."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, overload
 
@@ -10,6 +10,7 @@ from tracer.capture.boundary import Call
 from tracer.capture.callsite import callsite
 from tracer.capture.frames import Spec
 from tracer.capture.guard import report
+from tracer.capture.redaction import register
 from tracer.capture.samecall import DECORATED
 from tracer.capture.toolchecks import Key, make_key, validated
 from tracer.capture.values import encode_whole
@@ -18,6 +19,7 @@ from tracer.core.records import Effect, StepKind
 from tracer.errors import ReplayStop, UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
+Names = str | Sequence[str]
 _EFFECTS = ("external", "read", "local")
 
 children.join()  # whoever loads this is going to record
@@ -39,8 +41,9 @@ def _label(inner: Callable[..., Any], name: str | None) -> str:
     return name or getattr(inner, "__name__", None) or type(inner).__name__
 
 
-def _step_decorator(kind: StepKind, function: Any, name: str | None) -> Any:
+def _step_decorator(kind: StepKind, function: Any, name: str | None, redact: Names) -> Any:
     def make(inner: Callable[..., Any]) -> Callable[..., Any]:
+        register(_label(inner, name), redact)
         if not config.get().enabled:
             return inner
         return wrap(Spec(kind, _label(inner, name), inner))
@@ -61,6 +64,7 @@ def agent(
     max_cost: float | None = None,
     timeout: float | None = None,
     discover: bool = True,
+    redact: Names = (),
     setup: Callable[[], Mapping[str, Any]] | None = None,
 ) -> Callable[[F], F]: ...
 def agent(
@@ -69,6 +73,7 @@ def agent(
     *,
     name: str | None = None,
     discover: bool = True,
+    redact: Names = (),
     setup: Any = None,
     **limits: Any,
 ) -> Any:
@@ -79,7 +84,7 @@ def agent(
     Functions that a model is offered as tools are recorded as such, also undecorated ones, unless
     `discover` is False (which counts for a run, so on its outermost agent). `setup` is called in a
     re-execution, without arguments, and gives those that can't be stored (a client, a session, a
-    method's object) by name, as in `setup=lambda: {"self": Shop()}`.
+    method's object) by name, as in `setup=lambda: {"self": Shop()}`. `redact`: as of tools.
     """
     unknown = set(limits) - {"max_steps", "max_tokens", "max_cost", "timeout"}
     if unknown:
@@ -89,6 +94,7 @@ def agent(
     def make(inner: Callable[..., Any]) -> Callable[..., Any]:
         if not config.get().enabled:
             return inner
+        register(name or inner.__name__, redact)
         spec = Spec("agent", name or inner.__name__, inner, None, given, discover=discover)
         spec.setup = setup
         wrapped = wrap(spec, agents.open_agent)
@@ -111,6 +117,7 @@ def tool(
     effect: Effect | None = None,
     idempotency_key: Key | None = None,
     validate: bool = False,
+    redact: Names = (),
 ) -> Callable[[F], F]: ...
 def tool(
     function: Any = None,
@@ -120,6 +127,7 @@ def tool(
     effect: Any = None,
     idempotency_key: Any = None,
     validate: bool = False,
+    redact: Names = (),
 ) -> Any:
     """Record a call as a tool execution.
 
@@ -128,14 +136,18 @@ def tool(
     something up), "local" (changes only this process; is run again). `idempotency_key` (a
     parameter's name, several, or a function of the arguments): a second call with the same key in
     a run gives the first one's result without running. `validate`: arguments that don't fit the
-    annotations raise `tracer.ToolArgumentError` before the tool runs. Raises UsageError for an
-    effect or parameter there is not.
+    annotations raise `tracer.ToolArgumentError` before the tool runs. `redact`: what of its calls
+    is never stored in clear, here or where a model asks for it: names of parameters or of fields
+    inside them at any depth, dotted for one place (`customer.card`), and `result` for what it
+    returns; a value of six characters or more is then removed from the whole run. Raises UsageError
+    for an effect or parameter there is not.
     """
     if effect is not None and effect not in _EFFECTS:
         raise UsageError(f"effect={effect!r}: use one of {', '.join(_EFFECTS)}")
 
     def make(inner: Callable[..., Any]) -> Callable[..., Any]:
         checked = validated(inner) if validate else inner
+        register(_label(inner, name), redact)
         if not config.get().enabled:
             return checked
         spec = Spec("tool", _label(inner, name), checked, effect)
@@ -153,19 +165,25 @@ def tool(
 @overload
 def model(function: F, /) -> F: ...
 @overload
-def model(*, name: str | None = None) -> Callable[[F], F]: ...
-def model(function: Any = None, /, *, name: str | None = None) -> Any:
-    """Record a call as a model call: for models that aren't reached over HTTP."""
-    return _step_decorator("model", function, name)
+def model(*, name: str | None = None, redact: Names = ()) -> Callable[[F], F]: ...
+def model(function: Any = None, /, *, name: str | None = None, redact: Names = ()) -> Any:
+    """Record a call as a model call: for models that aren't reached over HTTP.
+
+    `redact`: as of tools.
+    """
+    return _step_decorator("model", function, name, redact)
 
 
 @overload
 def step(function: F, /) -> F: ...
 @overload
-def step(*, name: str | None = None) -> Callable[[F], F]: ...
-def step(function: Any = None, /, *, name: str | None = None) -> Any:
-    """Record a call as a step: retrieval, parsing, a decision; any work worth seeing."""
-    return _step_decorator("step", function, name)
+def step(*, name: str | None = None, redact: Names = ()) -> Callable[[F], F]: ...
+def step(function: Any = None, /, *, name: str | None = None, redact: Names = ()) -> Any:
+    """Record a call as a step: retrieval, parsing, a decision; any work worth seeing.
+
+    `redact`: as of tools.
+    """
+    return _step_decorator("step", function, name, redact)
 
 
 def note(text: str, **values: Any) -> None:

@@ -3,10 +3,12 @@
 import hashlib
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
+from tracer.capture import hashseed
 from tracer.core.records import JSON
 
 # Which of these were set is recorded, never their values.
@@ -24,11 +26,13 @@ KEY_VARIABLES = (
     "AZURE_OPENAI_API_KEY",
     "OLLAMA_API_KEY",
 )
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,30}(?:/[A-Za-z0-9_+-]{1,30}){0,3}")
 _SAMPLES = str(Path(__file__).resolve().parents[1] / "demo")
 
 
 def environment() -> dict[str, JSON]:
     """Python, platform, argv, cwd and process, for the run's record."""
+    wished = os.environ.get("TRACER_REDACT")
     return {
         "python": platform.python_version(),
         "platform": sys.platform,
@@ -36,9 +40,28 @@ def environment() -> dict[str, JSON]:
         "argv": list(sys.orig_argv),
         "cwd": _cwd(),
         "host": platform.node(),
-        "hashseed": os.environ.get("PYTHONHASHSEED"),
+        "hashseed": hashseed.known(),
+        "timezone": timezone(),
         "keys": [name for name in KEY_VARIABLES if os.environ.get(name)],
+        **({"redact": wished} if wished else {}),
     }
+
+
+def timezone() -> str | None:
+    """The local time zone by name, where the system says it by name."""
+    given = os.environ.get("TZ")
+    if given:
+        return proper_timezone(given)
+    try:
+        link = os.readlink("/etc/localtime")
+    except OSError:  # none, or a copy
+        return None
+    return proper_timezone(link.partition("zoneinfo/")[2])
+
+
+def proper_timezone(name: object) -> str | None:
+    """A zone's name; None for what isn't one, or names a file elsewhere."""
+    return name if isinstance(name, str) and _ZONE.fullmatch(name) else None
 
 
 def _cwd() -> str:
@@ -64,7 +87,7 @@ def script_entry(
         "executable": sys.executable,
         "whole": whole,
         "source": None if as_module else source_hash(path),
-        "hashseed": os.environ.get("PYTHONHASHSEED"),
+        **hashseed.entry(),
     }
 
 
@@ -92,7 +115,7 @@ def function_entry(
             "cwd": _cwd(),
             "argv": sys.argv[1:],
             "executable": sys.executable,
-            "hashseed": os.environ.get("PYTHONHASHSEED"),
+            **hashseed.entry(),
         }
     main = getattr(sys.modules.get("__main__"), "__file__", None)
     if main is not None and os.path.isfile(main) and ordinal == 0 and not _is_tool(main):

@@ -8,6 +8,7 @@ from typing import Any, Union
 
 from tracer.capture import runtime
 from tracer.capture import scope as scopes
+from tracer.capture.around.variables import of_exception
 from tracer.capture.boundary import (
     ActiveRun,
     Call,
@@ -90,13 +91,12 @@ class Frame:
         self.memo_key: Hashable = None
         self._look: Callable[[], list[str]] | None = None
 
-    def watch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Note, when it has run, what the call changed in memory."""
+    def watch(self, named: dict[str, Any], first: Any) -> None:
+        """Note, when it has run, what the call changed in memory: in its arguments, in `first`
+        (the object of a method), around it."""
         watch = self.spec.watch
         if watch is None or self.served:
             return
-        named = self.spec.parameters.by_name(args, kwargs)
-        first = args[0] if args else None
         # Of plain arguments the recording holds copies: comparing is cheaper than looking twice.
         copies = self.step.call.copies
         others = {name: value for name, value in named.items() if name not in copies}
@@ -155,6 +155,8 @@ class Frame:
                 detail |= what["detail"]
                 what = {"made": made, "fidelity": fidelity, "detail": detail}
             status = "cancelled" if is_cancel(error) else "error"
+            if status == "error" and self.step.run.is_watched:
+                self.step.scope.gathered.raised(of_exception(error))
             self.ended(status, error, error=error_info(error), **what)
         except ReplayStop:
             raise
@@ -299,8 +301,9 @@ def open_frame(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fra
         return None
     scope.run.check()
     try:
-        call = make_call(spec, scope, args, kwargs)
-        memo_key = _memo_key(spec, args, kwargs)
+        named = spec.parameters.by_name(args, kwargs)
+        call = make_call(spec, scope, named)
+        memo_key = _memo_key(spec, named)
         if memo_key is None and is_same_call(spec, call, scope):
             return None
         call.repeated = memo_key is not None and memo_key in scope.run.memo
@@ -310,17 +313,15 @@ def open_frame(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fra
     frame = begin_frame(spec, scope, call)
     frame.memo_key = memo_key
     try:
-        frame.watch(args, kwargs)
+        frame.watch(named, args[0] if args else None)
     except Exception as error:  # the user's own objects are looked at
         report("looking at memory", error)
     return frame
 
 
-def _memo_key(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Hashable:
+def _memo_key(spec: Spec, named: dict[str, Any]) -> Hashable:
     """A tool call's idempotency key within its run; None when it has none."""
-    if spec.key is None:
-        return None
-    return (spec.name, spec.key(spec.parameters.by_name(args, kwargs)))
+    return None if spec.key is None else (spec.name, spec.key(named))
 
 
 def begin_frame(spec: Spec, scope: scopes.Scope, call: Call) -> Frame:
@@ -332,11 +333,8 @@ def begin_frame(spec: Spec, scope: scopes.Scope, call: Call) -> Frame:
     return Frame(spec, step, decision)
 
 
-def make_call(
-    spec: Spec, scope: scopes.Scope, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Call:
+def make_call(spec: Spec, scope: scopes.Scope, named: dict[str, Any]) -> Call:
     """What a call of a decorated function asks: its slot, arguments and place in the code."""
-    named = spec.parameters.by_name(args, kwargs)
     call = Call(spec.kind, spec.name, scope.take_slot(spec.kind), spec.effect)
     if spec.kind == "model":
         call.document = snapshots_of(scope.run).document(named)

@@ -1,7 +1,6 @@
 """Tracer's own faults: logged once each, never raised into the agent."""
 
 import functools
-import logging
 import sys
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, cast
@@ -11,8 +10,6 @@ from tracer.errors import ReplayStop
 P = ParamSpec("P")
 T = TypeVar("T")
 
-logger = logging.getLogger("tracer")
-logger.addHandler(logging.NullHandler())
 _seen: set[str] = set()
 
 
@@ -21,12 +18,30 @@ def report(where: str, error: BaseException) -> None:
     key = f"{where}:{type(error).__name__}"
     if key in _seen:
         return
-    first = not _seen
+    first = not any(":" in other for other in _seen)
     _seen.add(key)
-    logger.warning("fault in %s: %s", where, error, exc_info=error)
+    _log("fault in %s: %s", where, error, error=error)
     if first:
         text = f"tracer: internal fault in {where} ({type(error).__name__}: {error}); "
         print(text + "the program goes on, this recording may lack a part", file=sys.stderr)
+
+
+def announce(key: str, sentence: str) -> None:
+    """Say once what the user has to mend."""
+    if key in _seen:
+        return
+    _seen.add(key)
+    _log("%s", sentence)
+    print(sentence, file=sys.stderr)
+
+
+def _log(words: str, *given: object, error: BaseException | None = None) -> None:
+    import logging  # most programs never need it for us
+
+    logger = logging.getLogger("tracer")
+    if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+        logger.addHandler(logging.NullHandler())
+    logger.warning(words, *given, exc_info=error)
 
 
 def swallow(default: Any) -> Callable[[Callable[P, T]], Callable[P, T]]:

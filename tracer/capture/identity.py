@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tracer.capture import redact
 from tracer.capture.boundary import Call, Document
+from tracer.capture.redaction import names_of
+from tracer.capture.secrets import Secrets
 from tracer.capture.values import Encoded
 from tracer.core.chain import BodySplitter, SplitBody, whole
 from tracer.core.fingerprint import (
@@ -24,26 +26,41 @@ MESSAGES_KEY = "messages"
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def without_secrets(call: Call) -> Call:
+def without_secrets(call: Call, secrets: Secrets) -> Call:
     """The call as it may be stored, and as it is identified: the same object where it holds no
     secret. A re-execution has another key, or none."""
     if call.request is not None:
-        redact.headers(call.request.headers)
-        redact.url(call.request.url)
-        if call.api is None:
-            redact.credentials(call.request.url, (call.request.body,))
-        body = redact.data(call.request.body)
-        if body != call.request.body:
-            return replace(call, request=replace(call.request, body=body))
-    elif call.document is not None:
-        document = redact.data(bytes(call.document))
-        if document != bytes(call.document):
-            return replace(call, document=Document.of(document))
-    elif call.input is not None:
-        given = redact.data(call.input)
-        if given != call.input:
-            return replace(call, given=Encoded(given, "exact"))
+        request = _request(call, call.request, secrets)
+        return call if request is call.request else replace(call, request=request)
+    if call.document is not None:
+        given = bytes(call.document)
+        document = secrets.bodies.clean(given, MESSAGES_KEY)
+        return call if document is given else replace(call, document=Document.of(document))
+    if call.kind == "note":
+        call = _named(call, secrets.text(call.name, "note"))
+    if call.input is not None:
+        place = "note" if call.kind == "note" else "arguments"
+        made = secrets.clean(call.input, place, names_of(call.name))
+        if made is not call.input:
+            return replace(call, given=Encoded(made, "exact"))
     return call
+
+
+def _named(call: Call, name: str) -> Call:
+    return call if name == call.name else replace(call, name=name)
+
+
+def _request(call: Call, request: HttpRequest, secrets: Secrets) -> HttpRequest:
+    redact.headers(request.headers)
+    url = secrets.plain(redact.url(request.url))
+    if call.api is None:
+        redact.credentials(request.url, (request.body,))
+        body = secrets.clean(request.body, "request")
+    else:
+        body = secrets.bodies.clean(request.body, call.api.array_key)
+    if url == request.url and body is request.body:
+        return request
+    return replace(request, url=url, body=body)
 
 
 def split(call: Call, splitter: BodySplitter) -> SplitBody | None:

@@ -6,7 +6,6 @@ program's own, and loads tracer only when a library that tracer watches is impor
 
 import os
 import re
-import shutil
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +34,8 @@ def is_python(given: Mapping[str, Any]) -> bool:
 
 def _is_script(name: str) -> bool:
     """Whether a program is a script that names Python as its interpreter."""
+    import shutil  # with what it loads, 5 ms that most programs need not pay
+
     path = shutil.which(name)
     if path is None:
         return False

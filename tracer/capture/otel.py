@@ -13,12 +13,13 @@ from importlib import import_module
 from typing import Any
 
 from tracer import semconv
-from tracer.capture import config, redact
-from tracer.capture.boundary import End, OpenStep
+from tracer.capture import config, secrets
+from tracer.capture.boundary import Call, End, OpenStep
 from tracer.capture.encoding import decode_chunks
 from tracer.capture.guard import report, swallow
 from tracer.capture.otel_joining import NAME, says_the_same
 from tracer.capture.readings import read_function_result
+from tracer.capture.redaction import names_of
 from tracer.capture.values import plain
 from tracer.core.messages import Message
 from tracer.core.records import Usage
@@ -107,7 +108,7 @@ class Bridge:
         operation, name = _operation(step)
         kind = self._trace.SpanKind
         step.span = self._spans[step.id] = self._tracer.start_span(
-            redact.text(name),
+            secrets.of_run(step.run.id).plain(name),
             context=self._trace.set_span_in_context(around),
             kind=kind.CLIENT if step.call.request is not None else kind.INTERNAL,
             start_time=step.started_ns,
@@ -128,6 +129,8 @@ class Bridge:
             return
         try:
             if span.is_recording():
+                if _waits():
+                    span.set_attributes(_content(step, step.kept))
                 _set_end(span, step, end, self._trace)
         except Exception as error:
             report("span attributes", error)
@@ -170,22 +173,37 @@ def _asked_model(step: OpenStep) -> str | None:
 
 def _start_attributes(step: OpenStep) -> dict[str, Any]:
     call = step.call
+    content = {} if _waits() else _content(step, call)
     if call.kind == "agent":
         return {semconv.AGENT_NAME: call.name}
     if call.kind == "tool":
-        found: dict[str, Any] = {semconv.TOOL_NAME: call.name}
-        if captures_content() and call.input is not None:
-            found[semconv.TOOL_ARGUMENTS] = _text(plain(call.input))
-        return found
+        return {semconv.TOOL_NAME: call.name, **content}
+    if call.api is None or call.request is None:
+        return {}
+    found: dict[str, Any] = {
+        semconv.PROVIDER_NAME: provider_name(call.api, call.request.url),
+        **content,
+    }
+    model = _asked_model(step)
+    return found | {semconv.REQUEST_MODEL: model} if model else found
+
+
+def _content(step: OpenStep, call: Call | None) -> dict[str, Any]:
+    """What a tool or model was given, where spans carry it."""
+    if not captures_content() or call is None:
+        return {}
+    if call.kind == "tool" and call.input is not None:
+        return {semconv.TOOL_ARGUMENTS: _text(step, plain(call.input))}
     if call.api is None or call.request is None:
         return {}
     asked = call.api.read_request(call.request)
-    found = {semconv.PROVIDER_NAME: provider_name(call.api, call.request.url)}
-    if asked.model:
-        found[semconv.REQUEST_MODEL] = asked.model
-    if captures_content():
-        found[semconv.INPUT_MESSAGES] = _text(asked.messages)
-    return found
+    return {semconv.INPUT_MESSAGES: _text(step, asked.messages)}
+
+
+def _waits() -> bool:
+    """Whether content has to pass a function of the user's first, which the writer's thread calls:
+    spans then get what that has made of it by the end of the step."""
+    return bool(config.get().redact.calls)
 
 
 def captures_content() -> bool:
@@ -195,40 +213,53 @@ def captures_content() -> bool:
 
 
 def _set_end(span: Any, step: OpenStep, end: End, trace: Any) -> None:
+    call = step.call
+    record = step.record
     if end.error is not None:
         span.set_attribute(semconv.ERROR_TYPE, end.error.type)
-        _set_failed(span, end.error.message, trace)
-    call = step.call
+        _set_failed(span, step, end.error.message, trace)
     if call.kind == "tool" and end.value is not None and captures_content():
-        span.set_attribute(semconv.TOOL_RESULT, _text(plain(end.value)))
+        value = end.value if not _waits() else getattr(record and record.output, "data", None)
+        if value is not None:
+            span.set_attribute(semconv.TOOL_RESULT, _text(step, plain(value)))
     if call.kind != "model":
         return
     if end.reply is not None and call.api is not None and call.request is not None:
         chunks, headers = decode_chunks(end.reply.chunks, end.reply.headers)
         reply = HttpReply(end.reply.status, headers, b"".join(chunks))
         said = call.api.read_reply(call.request, reply)
-        _set_reply(span, said.messages, said.usage, said.model)
+        _set_reply(span, step, said.messages, said.usage, said.model)
         if said.finish_reasons:
             span.set_attribute(semconv.FINISH_REASONS, said.finish_reasons)
         if said.response_id:
             span.set_attribute(semconv.RESPONSE_ID, said.response_id)
         if said.error is not None and end.error is None:
             span.set_attribute(semconv.ERROR_TYPE, said.error.type)
-            _set_failed(span, said.error.message, trace)
+            _set_failed(span, step, said.error.message, trace)
     elif end.value is not None:
-        _set_reply(span, *read_function_result(plain(end.value)))
+        _set_reply(span, step, *read_function_result(plain(end.value)))
 
 
-def _set_failed(span: Any, message: str, trace: Any) -> None:
+def _set_failed(span: Any, step: OpenStep, message: str, trace: Any) -> None:
     # Providers quote the key that they refuse.
-    span.set_status(trace.Status(trace.StatusCode.ERROR, redact.text(message)))
+    if not _waits():
+        message = secrets.of_run(step.run.id).text(message, "error")
+    else:
+        error = step.record and step.record.error
+        message = error.message if error else ""
+    span.set_status(trace.Status(trace.StatusCode.ERROR, message))
 
 
-def _set_reply(span: Any, messages: list[Message], usage: Usage | None, model: str | None) -> None:
+def _set_reply(
+    span: Any, step: OpenStep, messages: list[Message], usage: Usage | None, model: str | None
+) -> None:
     if model:
         span.set_attribute(semconv.RESPONSE_MODEL, model)
-    if messages and captures_content():
-        span.set_attribute(semconv.OUTPUT_MESSAGES, _text(messages))
+    if messages and captures_content() and not _waits():
+        span.set_attribute(semconv.OUTPUT_MESSAGES, _text(step, messages))
+    elif captures_content() and step.record and step.record.output_messages:
+        said = json.loads(step.record.output_messages)
+        span.set_attribute(semconv.OUTPUT_MESSAGES, json.dumps(said, ensure_ascii=False))
     if usage is None:
         return
     for name, count in (
@@ -242,6 +273,9 @@ def _set_reply(span: Any, messages: list[Message], usage: Usage | None, model: s
             span.set_attribute(name, count)
 
 
-def _text(value: Any) -> str:
+def _text(step: OpenStep, value: Any) -> str:
     """JSON as an attribute, without secrets: a span leaves this machine."""
-    return redact.text(json.dumps(value, ensure_ascii=False, default=str))
+    data = json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass")
+    if not _waits():
+        data = secrets.of_run(step.run.id).clean(data, "span", names_of(step.call.name))
+    return data.decode("utf-8", "replace")

@@ -4,7 +4,9 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tracer import providers
 from tracer.capture.boundary import Call
+from tracer.capture.offers import FUNCTION_API
 from tracer.capture.values import plain
 from tracer.core.chain import SplitBody
 from tracer.core.messages import Message
@@ -17,11 +19,10 @@ from tracer.core.summary import (
     searchable,
     value_summary,
 )
-from tracer.providers import api_named, provider_name
 from tracer.providers.base import HttpReply, HttpRequest
+from tracer.providers.hosts import provider_name
 from tracer.store.writes import Reply, StepEnd, Value
 
-_FUNCTION_API = "openai.chat"  # model functions speak its message shape, by custom
 _SEARCHED = 20_000
 
 
@@ -98,7 +99,7 @@ def _read_model_request(call: Call, request: HttpRequest, body: SplitBody) -> St
 def _read_conversation(call: Call, body: SplitBody) -> StartReading:
     added = b"".join(link.data for link in body.new).lstrip(b", \t\r\n")
     request = HttpRequest("POST", "", (), body.head + added + body.tail)
-    asked = api_named(_FUNCTION_API).read_request(request)
+    asked = providers.api_named(FUNCTION_API).read_request(request)
     detail: dict[str, JSON] = {"function": True, "messages": body.count}
     if asked.tools:
         detail["tools_offered"] = [str(tool.get("name")) for tool in asked.tools]
@@ -110,19 +111,6 @@ def _read_conversation(call: Call, body: SplitBody) -> StartReading:
         None,
         detail,
     )
-
-
-def tools_of(call: Call) -> list[str]:
-    """The names of the tools a model call offers. Never raises."""
-    if call.request is not None and call.api is not None:
-        asked = call.api.read_request(call.request)
-    elif call.document is not None:
-        asked = api_named(_FUNCTION_API).read_request(
-            HttpRequest("POST", "", (), bytes(call.document))
-        )
-    else:
-        return []
-    return [str(tool.get("name")) for tool in asked.tools]
 
 
 def _last_words(messages: list[Message]) -> str:
@@ -238,7 +226,7 @@ def read_function_result(result: Any) -> tuple[list[Message], Usage | None, str 
         body = json.dumps(result, ensure_ascii=False, default=str).encode()
         request = HttpRequest("POST", "", (), b"{}")
         reply = HttpReply(200, (("content-type", "application/json"),), body)
-        said = api_named(_FUNCTION_API).read_reply(request, reply)
+        said = providers.api_named(FUNCTION_API).read_reply(request, reply)
         return said.messages, said.usage, said.model
     text = (
         result if isinstance(result, str) else json.dumps(result, ensure_ascii=False, default=str)

@@ -5,33 +5,35 @@ hashing, redaction and pricing happen here. It waits, for a bounded time, until 
 committed, so that even a process that kills itself keeps every step it reached.
 """
 
+import functools
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from tracer.capture import identity, redact
+from tracer.capture import cleaning, identity, redact, secrets
+from tracer.capture.boundary import ActiveRun, End, OpenStep
 from tracer.capture.boundary import Call as StepCall
-from tracer.capture.boundary import End, OpenStep
 from tracer.capture.encoding import decode_chunks
 from tracer.capture.guard import report
 from tracer.capture.pricelist import PriceList
 from tracer.capture.readings import (
     StartReading,
     read_function_end,
-    read_reply,
     read_start,
 )
 from tracer.capture.toolcalls import ToolCalls
 from tracer.core.chain import BodySplitter, SplitBody
-from tracer.core.records import JSON, Usage
+from tracer.core.draws import Drawn
+from tracer.core.records import JSON, NotedKind, Usage
 from tracer.errors import NotFoundError
 from tracer.providers.pricing import price
 from tracer.store.failures import StoreLocked
 from tracer.store.writer import WriteQueue
 from tracer.store.writes import (
     Conversation,
+    Noted,
     Reply,
     Request,
     RunEnd,
@@ -44,6 +46,7 @@ from tracer.store.writing import MissingBase, StoreWriter
 
 WAIT_SECONDS = 0.25
 OPEN_SECONDS = 3.0
+_NOTED_BYTES = 4_096  # about what a piece of what happened around a step keeps alive
 T = TypeVar("T")
 
 
@@ -90,21 +93,24 @@ class StoreRecorder:
         self._opened = False
         self._readings: dict[tuple[str, int], StartReading] = {}
         self._calls = ToolCalls()
+        self._names: dict[str, str] = {}  # of runs under way
         self.tallies: dict[str, Tally] = {}
         self.queue = make_queue(self)
 
     def run_started(self, start: RunStart) -> None:
         self.tallies[start.run_id] = Tally()
+        self._names[start.run_id] = start.name
         redact.remember_environment()
-        start = redact.record(start)
         # The first run opens or makes the database, which takes longer than writing a row.
         patience = WAIT_SECONDS if self._opened else OPEN_SECONDS
         self._opened = True
-        self.queue.put_and_wait(lambda writer: writer.start_run(start), patience)
+        job = _Once(lambda: cleaning.run_start(start))
+        self.queue.put_and_wait(lambda writer: writer.start_run(job.made()), patience)
 
     def run_ended(self, end: RunEnd) -> None:
         # Cleaned on the writer's thread: by then all headers before it have been seen.
-        self.queue.put_and_wait(lambda writer: writer.end_run(redact.record(end)), WAIT_SECONDS)
+        job = _Once(lambda: cleaning.run_end(end, self._names.pop(end.run_id, "")))
+        self.queue.put_and_wait(lambda writer: writer.end_run(job.made()), WAIT_SECONDS)
         self._calls.ended(end.run_id)
 
     def after_fork_in_child(self) -> None:
@@ -145,6 +151,27 @@ class StoreRecorder:
         job = _Once(lambda: self._end_record(step, end))
         self.queue.put_and_wait(lambda w: w.end_step(job.made()), WAIT_SECONDS, size)
 
+    def noted(self, run: ActiveRun, n: int, kind: NotedKind, what: JSON, wait: bool) -> None:
+        """Write a piece of what happened around step `n`."""
+
+        def note() -> Noted:
+            known = secrets.of_run(run.id)
+            return Noted(run.id, n, kind, json_bytes(known.record(known.tree(what, "output"))))
+
+        job = _Once(note)
+        write = functools.partial(self._write_noted, run=run, job=job)
+        if wait:
+            self.queue.put_and_wait(write, WAIT_SECONDS, _NOTED_BYTES)
+        else:
+            self.queue.put(write, _NOTED_BYTES)
+
+    def _write_noted(self, writer: StoreWriter, run: ActiveRun, job: "_Once[Noted]") -> None:
+        _in_turn(run, lambda: writer.add_noted(job.made()))
+
+    def drawn(self, run: ActiveRun, found: list[Drawn]) -> None:
+        """Written with the step that comes next, so nobody waits for it alone."""
+        self.queue.put(lambda writer: _in_turn(run, lambda: writer.add_draws(run.id, found)))
+
     def idle(self, writer: StoreWriter) -> bool:
         """Price one model call; True while there are more. Runs when nothing else is queued."""
         if not self._unpriced or not self._prices.ready(self._look_again):
@@ -168,22 +195,18 @@ class StoreRecorder:
 
     def _write_start(self, writer: StoreWriter, step: OpenStep, job: "_Once[StepStart]") -> None:
         try:
-            writer.start_step(job.made())
+            _in_turn(step.run, lambda: writer.start_step(job.made()))
         except MissingBase:
             self._splitter.forget()
-            writer.start_step(job.made_again())
-        except NotFoundError:
-            if not step.run.in_child:
-                raise
-            # The process that started the run has not got to write it yet: try again later.
-            raise StoreLocked("the start of the run is not written") from None
+            _in_turn(step.run, lambda: writer.start_step(job.made_again()))
         if step.run.is_program and step.run.outermost[:1] == [step]:
             # A program's own input is its argv; what its agent was asked says more in a list.
             reading = self._readings[step.run.id, step.n]
-            writer.update_run(step.run.id, input_text=redact.text(reading.summary))
+            writer.update_run(step.run.id, input_text=reading.summary)
 
     def _start_record(self, step: OpenStep, call: StepCall) -> StepStart:
-        kept = identity.without_secrets(call)
+        known = secrets.of_run(step.run.id)
+        step.kept = kept = identity.without_secrets(call, known)
         body = identity.split(kept, self._splitter)
         fingerprint = step.decision.fingerprint or identity.call_fingerprint(kept, body)
         reading = read_start(kept, body)
@@ -219,17 +242,19 @@ class StoreRecorder:
             search_text=reading.search_text,
             detail=detail,
         )
-        return redact.record(start)
+        return cleaning.step_start(start, call, kept, known)
 
     def _end_record(self, step: OpenStep, end: End) -> StepEnd:
         started = self._readings.pop((step.run.id, step.n), None) or StartReading(step.call.name)
+        known = secrets.of_run(step.run.id)
+        end, value = cleaning.end(end, step.call, known)
         record = StepEnd(
             run_id=step.run.id,
             n=step.n,
             status=end.status,  # type: ignore[arg-type]
             ended_ns=end.ended_ns,
             end_seq=end.end_seq,
-            output=None if end.value is None else Value(end.value),
+            output=value,
             error=end.error,
             fidelity=end.fidelity,
             diverged=step.decision.diverged,
@@ -244,7 +269,9 @@ class StoreRecorder:
         tally = self.tallies.setdefault(step.run.id, Tally())
         if record.status == "error" and step.call.kind != "agent":
             tally.error_step = step.n
-        return redact.record(self._plan_price(record, step, started, tally))
+        made: StepEnd = known.record(self._plan_price(record, step, started, tally))
+        step.record = made
+        return made
 
     def _with_reading(
         self, record: StepEnd, step: OpenStep, end: End, started: StartReading
@@ -265,7 +292,7 @@ class StoreRecorder:
             raw.complete,
             raw.failure,
         )
-        return read_reply(replace(record, output=reply), step.call, reply, started)
+        return cleaning.with_reply(record, reply, step, started)
 
     def _plan_price(
         self, record: StepEnd, step: OpenStep, started: StartReading, tally: Tally
@@ -282,6 +309,16 @@ class StoreRecorder:
             _Unpriced(step.run.id, step.n, model, started.provider, record.usage, at)
         )
         return record
+
+
+def _in_turn(run: ActiveRun, write: Callable[[], None]) -> None:
+    """Write, once the process that started the run has written that."""
+    try:
+        write()
+    except NotFoundError:
+        if not run.in_child:
+            raise
+        raise StoreLocked("the start of the run is not written") from None
 
 
 class _Once(Generic[T]):
@@ -303,7 +340,7 @@ def _input_payload(call: StepCall, body: SplitBody | None) -> Value | Request | 
     if call.request is not None and body is not None:
         request = call.request
         kept = redact.headers(request.headers)
-        return Request(request.method, redact.url(request.url), kept, body)
+        return Request(request.method, request.url, kept, body)
     if body is not None:
         return Conversation(body)
     return None if call.input is None else Value(call.input)

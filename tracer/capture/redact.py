@@ -1,26 +1,28 @@
-"""Secrets are removed before anything reaches the disk: headers, URL parameters, known keys.
+"""The credentials of this machine: headers, URL parameters, variables, answers that give them out.
 
-The values of secret headers, URL parameters and environment variables are remembered (in memory
-only) so that the same key is also removed from wherever else it turns up: error messages,
-tracebacks, arguments, answers that repeat it.
+Their values are remembered (in memory only) so that the same key is also removed from wherever
+else it turns up: error messages, tracebacks, arguments, answers that repeat it. They are no part
+of what a step asks: a re-execution has others, or none.
 """
 
 import base64
-import dataclasses
-import itertools
+import json
 import os
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from urllib.parse import (
+    parse_qsl,
+    quote,
+    quote_plus,
+    unquote,
+    urlencode,
+    urlsplit,
+    urlunsplit,
+)
 
-from tracer.core.chain import SplitBody
-from tracer.providers import eventstream
-from tracer.store.writes import Reply
+from tracer.core.marks import REDACTED, Edit
 
-T = TypeVar("T")
-
-REDACTED = "[redacted]"
 SECRET_HEADERS = frozenset(
     {
         "authorization",
@@ -37,12 +39,19 @@ SECRET_HEADERS = frozenset(
     }
 )
 _SECRET_NAME = re.compile(r"(api[-_]?key|token|secret|password|signature|credential)", re.I)
+# Of variables, attributes and keys of dicts; "max_tokens" and "tokenizer" hold no secret.
+_SECRET_VALUE = re.compile(
+    r"(api[-_]?key|token(?!iz|s$|_|s_)|token_?(value|secret)|secret|passw|passphrase|credential"
+    r"|private[-_]?key|authorization)",
+    re.I,
+)
 _SECRET_QUERY = frozenset({"key", "sig", "signature", "access_token", "token", "api-key"})
 # Environment variables that hold a secret, by their name's end; short and numeric values don't.
 _SECRET_VARIABLE = re.compile(r"(API_?KEY|ACCESS_?KEY|SECRET|TOKEN|PASSWORD|CREDENTIALS?)$", re.I)
 _SHORTEST = 8
 _SHORTEST_VARIABLE = 12
 _MOST = 200  # a server that meets ever new cookies must not look for all of them for ever
+_LONGEST = 4096  # characters of a secret that a cut is looked at for
 _MOST_CREDENTIALS = 100_000  # bytes; what is longer is no answer of such a service
 _NAMES = rb"(?:access_token|refresh_token|id_token|client_secret|client_assertion|assertion)"
 _KEYS = rb"(?:SecretAccessKey|SessionToken|Token|AccessKeyId)"
@@ -59,6 +68,7 @@ def _in_bodies(names: bytes) -> re.Pattern[bytes]:
 _CREDENTIAL = _in_bodies(_NAMES)
 _SESSION = _in_bodies(_KEYS)
 _known: dict[str, None] = {}
+_learned = 0
 
 
 def is_secret_header(name: str) -> bool:
@@ -68,6 +78,11 @@ def is_secret_header(name: str) -> bool:
         _SECRET_NAME.search(lower) is not None
         and not lower.startswith(("x-ratelimit", "anthropic-ratelimit", "x-amzn-bedrock-"))
     )
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable, attribute or key of this name is likely to hold a secret."""
+    return name.lower() in SECRET_HEADERS or _SECRET_VALUE.search(name) is not None
 
 
 def headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -108,10 +123,12 @@ def _secrets_in(name: str, value: str) -> list[str]:
 
 def remember(secret: str) -> None:
     """Keep a secret in memory, so that it is removed wherever it turns up."""
+    global _learned
     word = secret.strip().strip('"')
-    if len(word) < _SHORTEST or word in _known or word == REDACTED:
+    if len(word) < _SHORTEST or word in _known or REDACTED[:-1] in word:
         return
     _known[word] = None
+    _learned += 1
     if len(_known) > _MOST:
         del _known[next(iter(_known))]
 
@@ -159,71 +176,45 @@ def credentials(url: str, pieces: Sequence[bytes]) -> None:
         remember(unquote(next(value for value in pair if value).decode("utf-8", "replace")))
 
 
+def version() -> int:
+    """Grows with each credential that is remembered."""
+    return _learned
+
+
+def known() -> Iterable[str]:
+    """The remembered credentials."""
+    return _known
+
+
+def edits(content: bytes) -> Iterator[Edit]:
+    """Where the remembered credentials stand in bytes."""
+    for secret in list(_known):
+        for form in written(secret):
+            at = content.find(form)
+            while at >= 0:
+                yield Edit(at, at + len(form), REDACTED.encode())
+                at = content.find(form, at + len(form))
+
+
+@lru_cache(maxsize=2000)
+def written(secret: str) -> tuple[bytes, ...]:
+    """How a text may be written: as it is, in JSON, in JSON inside JSON, in a URL."""
+    once = [json.dumps(secret, ensure_ascii=ascii)[1:-1] for ascii in (False, True)]
+    twice = [json.dumps(text)[1:-1] for text in once]
+    in_urls = [quote(secret, safe="", errors="replace"), quote_plus(secret, errors="replace")]
+    forms = (secret, *once, *twice, *in_urls)
+    return tuple(dict.fromkeys(form.encode("utf-8", "surrogatepass") for form in forms))
+
+
 def text(words: str) -> str:
-    """Text with every remembered secret replaced."""
+    """Text without the remembered credentials."""
     for secret in list(_known):
         if secret in words:
             words = words.replace(secret, REDACTED)
     return words
 
 
-def data(content: bytes) -> bytes:
-    """The same for bytes."""
-    for secret in list(_known):
-        encoded = secret.encode("utf-8", "surrogatepass")
-        if encoded in content:
-            content = content.replace(encoded, REDACTED.encode())
-    return content
-
-
-def record(value: T) -> T:
-    """A store's record with every remembered secret replaced, at any depth.
-
-    Bodies that are split already are left: they were read by `data` before.
-    """
-    return value if not _known else _clean(value)
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, bytes):
-        return data(value)
-    if isinstance(value, dict):
-        return {key: _clean(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_clean(item) for item in value)
-    if isinstance(value, SplitBody) or not dataclasses.is_dataclass(value):
-        return value
-    if isinstance(value, Reply):
-        value = dataclasses.replace(value, chunks=_chunks(value.chunks))
-    fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-    changed = {name: new for name, old in fields.items() if (new := _clean(old)) != old}
-    return dataclasses.replace(value, **changed) if changed else value
-
-
-def _masked(data: bytes) -> bytes:
-    for secret in list(_known):
-        encoded = secret.encode("utf-8", "surrogatepass")
-        if encoded in data:
-            mark = REDACTED.encode()[: len(encoded)]
-            data = data.replace(encoded, mark.ljust(len(encoded), b"*"))
-    return data
-
-
-def _chunks(chunks: Sequence[bytes]) -> tuple[bytes, ...]:
-    """Chunks without secrets, of the same sizes: one may reach over an edge.
-
-    Frames of an event stream get new checksums, so that a client can read them again.
-    """
-    whole = b"".join(chunks)
-    if eventstream.is_stream(whole):
-        clean = eventstream.masked(whole, _masked)
-    else:
-        clean = _masked(whole)
-    if clean == whole:
-        return tuple(chunks)
-    ends = [0]
-    for chunk in chunks:
-        ends.append(ends[-1] + len(chunk))
-    return tuple(clean[start:end] for start, end in itertools.pairwise(ends))
+def without_secrets_at(words: str, cut: int) -> str:
+    """Text that is about to be cut there: no half of a credential may stay."""
+    around = words[max(0, cut - _LONGEST) : cut + _LONGEST]
+    return words if text(around) is around else text(words)

@@ -7,6 +7,7 @@ from typing import Any
 
 from tracer.capture import agents, discovery, runtime
 from tracer.capture import scope as scopes
+from tracer.capture.around.variables import of_exception
 from tracer.capture.boundary import ActiveRun
 from tracer.capture.exceptions import error_info
 from tracer.capture.values import encode
@@ -56,6 +57,8 @@ def close_program(program: ProgramRun, status: int, error: BaseException | None)
     if error is not None:
         state = agents.run_status(error)
         info = error_info(error)
+        if program.run.is_watched and not isinstance(error, SystemExit):
+            program.run.gathered.raised(of_exception(error))
     elif status:
         state = "error"
     runtime.close_run(program.run, state, output, info)

@@ -2,6 +2,9 @@
 
 A run starts at the outermost decorated agent, `tracer.run(...)` or `tracer run`. In a
 re-execution a `Template` says what the next run is: its id, its parent and its handler.
+
+What only a run needs (the store, the readings, spans) is imported when the first one starts, so
+that a program which decorates its functions does not pay for it.
 """
 
 import atexit
@@ -14,17 +17,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tracer.capture import concurrency, config, http, otel, processes, scope, seams
+from tracer.capture import ambient, concurrency, config, http, processes, scope, seams
+from tracer.capture.around import watching
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
-from tracer.capture.environment import environment
+from tracer.capture.draws import DrawSource
 from tracer.capture.numbering import Numbers
-from tracer.capture.recorder import StoreRecorder
 from tracer.core.records import JSON, ErrorInfo, RunStatus
 from tracer.errors import CannotReplayError
-from tracer.store.writer import WriteQueue
-from tracer.store.writes import RunEnd, RunStart, Value
+
+if TYPE_CHECKING:
+    from tracer.capture.recorder import StoreRecorder
 
 FLUSH_SECONDS = 10.0
 REPLAYING = "TRACER_REPLAYING"  # set for the child processes of a re-execution
@@ -45,10 +49,11 @@ class Template:
     on_end: Callable[[ActiveRun, ErrorInfo | None, bytes | None], RunStatus | None]
     divergences: list[dict[str, JSON]] = field(default_factory=list)
     begun: bool = False  # its run was started
+    draws: DrawSource | None = None  # None: the clock and chance were not recorded
 
 
 _lock = threading.Lock()
-_recorders: dict[Path, StoreRecorder] = {}
+_recorders: "dict[Path, StoreRecorder]" = {}
 _template: Template | None = None
 _started = 0
 _refuse: Callable[[str], None] | None = None
@@ -105,8 +110,14 @@ def runs_started() -> int:
     return _started
 
 
-def recorder_for(database: Path) -> StoreRecorder:
+def recorder_for(database: Path) -> "StoreRecorder":
     """The recorder of a database; starts its writer thread on first use."""
+    # Only a run needs these.
+    from tracer.capture import secretkey
+    from tracer.capture.recorder import StoreRecorder
+    from tracer.store.writer import WriteQueue
+
+    secretkey.use_database(database)
     with _lock:
         recorder = _recorders.get(database)
         if recorder is None:
@@ -127,7 +138,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def _at_exit() -> None:
-    flush()
+    flush(rest=True)
     if getattr(sys, "last_type", None) is KeyboardInterrupt:
         # Python dies of the signal when Ctrl-C ended the program, unless something was compiled
         # since (our imports do): then it has forgotten, and this reminds it.
@@ -135,8 +146,11 @@ def _at_exit() -> None:
             exec("raise KeyboardInterrupt")  # noqa: S102 - a constant
 
 
-def flush(timeout: float = FLUSH_SECONDS) -> None:
-    """Wait until everything recorded so far is written and priced, or `timeout` seconds."""
+def flush(timeout: float = FLUSH_SECONDS, *, rest: bool = False) -> None:
+    """Wait until everything recorded so far is written and priced, or `timeout` seconds. `rest`:
+    this process ends, and with it what it notes around steps that others end."""
+    for run in scope.active_runs():
+        watching.flush(run, rest=rest)
     for recorder in list(_recorders.values()):
         recorder.flush(timeout)
 
@@ -153,6 +167,11 @@ def install() -> None:
 
 def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRun:
     """Start a run: patches in place, its row written. `given` is the tagged JSON of its input."""
+    # Only a run needs them.
+    from tracer.capture import otel
+    from tracer.capture.environment import environment
+    from tracer.store.writes import RunStart, Value
+
     global _template, _started
     if _template is None:
         outside(f"the agent {name}")
@@ -171,7 +190,10 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
         template.handler if template is not None else None,
     )
     run.template = template
-    surroundings = environment()
+    run.environment = environment() | watching.at_start(entry)
+    ambient.begin(run, template.draws if template is not None else None)
+    if run.draws is not None:
+        run.environment["draws"] = True
     recorder.run_started(
         RunStart(
             run_id=run.id,
@@ -180,24 +202,29 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
             input=None if given is None else Value(given),
             entry=template.entry if template is not None else entry,
             pid=os.getpid(),
-            environment=surroundings,
+            environment=run.environment,
             parent_run=template.parent_run if template is not None else None,
             fork=template.fork if template is not None else None,
         )
     )
     run.spans = otel.Bridge()
     scope.run_started(run)
+    watching.started(run)
     return run
 
 
 def join_run(run_id: str, database: Path, numbers: Numbers) -> ActiveRun:
     """Take part in a run that another process has started and will end."""
+    from tracer.capture import otel  # only a run needs it
+
     install()
     run = ActiveRun(run_id, "", recorder_for(database))
     run.numbers = numbers
     run.in_child = run.is_program = True
     run.spans = otel.Bridge()
+    ambient.begin(run)
     scope.run_started(run)
+    watching.started(run)
     return run
 
 
@@ -205,10 +232,16 @@ def close_run(
     run: ActiveRun, status: RunStatus, output: bytes | None, error: ErrorInfo | None
 ) -> None:
     """End a run and write its end."""
+    from tracer.store.writes import RunEnd, Value  # only a run needs it
+
     run.close_steps()
     scope.run_ended(run)
     for body in list(run.bodies):
         body.left()  # nobody who belongs to the run reads on
+    if not run.in_child:
+        watching.at_end(run)
+    watching.ended(run)
+    ambient.end(run)
     if run.in_child:
         flush()
         return

@@ -18,6 +18,7 @@ from tracer.core.records import Slot, StepKind
 
 if TYPE_CHECKING:
     from tracer.capture.boundary import ActiveRun
+    from tracer.capture.gathered import Gathered
 
 _numbering = threading.Lock()
 # Functions that are steps by a decorator, the user's own ones inside our wrappers.
@@ -28,10 +29,20 @@ class Scope:
     """One scope of a run under way. `step_id` is the step that encloses it (None: the run), and
     `step_n` that step's number (0).
 
-    `tool` is that step's name where it is a tool's.
+    `tool` is that step's name where it is a tool's; `gathered` takes what happens around it.
     """
 
-    __slots__ = ("_counters", "forks", "parent", "path", "run", "step_id", "step_n", "tool")
+    __slots__ = (
+        "_counters",
+        "forks",
+        "gathered",
+        "parent",
+        "path",
+        "run",
+        "step_id",
+        "step_n",
+        "tool",
+    )
 
     def __init__(
         self,
@@ -48,6 +59,7 @@ class Scope:
         self.step_n: int = 0 if parent is None else parent.step_n
         self.parent = parent
         self.forks = run.forks
+        self.gathered: Gathered = run.gathered if parent is None else parent.gathered
         self._counters: dict[str, int] = {}
 
     def _next(self, name: str) -> int:
@@ -70,12 +82,17 @@ class Scope:
         """The scope of what another process does, started or handed over now."""
         name = f"p{self._next('p')}"
         path = f"{self.path}/{name}" if self.path else name
-        return Scope(self.run, path, self.step_id, self, self.tool)
+        scope = Scope(self.run, path, self.step_id, self, self.tool)
+        scope.gathered = self.gathered.again()
+        return scope
 
     def in_the_copy(self) -> "Scope":
         """Where code goes on in a forked child, that stood here in its parent."""
         name = f"{self.run.root.path.rpartition('/')[2]}-{os.getpid()}"
-        return self.run.named_scope(name, self)
+        scope = self.run.named_scope(name, self)
+        if scope.gathered is self.gathered:  # the parent writes what it has gathered
+            scope.gathered = self.gathered.again()
+        return scope
 
     def for_step(self, slot: Slot, step_id: str, tool: str | None = None) -> "Scope":
         """The scope for what happens inside a step; `tool`: its name, if it is a tool."""

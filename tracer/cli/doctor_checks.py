@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Literal
 
-from tracer.capture import config
+from tracer.capture import ambient, config
 from tracer.cli import doctor_seams
 from tracer.cli.support import OLDEST
 from tracer.cli.ui import GROUP
@@ -213,6 +213,11 @@ def _surroundings() -> list[str]:
         problems.append("TRACER_DISABLED is set: nothing is recorded; unset it")
     if "http" not in settings.capture:
         problems.append("TRACER_CAPTURE leaves out http: no model call is recorded; add it")
+    if not ambient.works():
+        problems.append(
+            "this Python is not CPython with its global lock, so the clock and random values are "
+            "not recorded: a replay reads others"
+        )
     if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
         problems.append(
             "OTEL_SDK_DISABLED is set: no spans are sent to others; what tracer records does not "

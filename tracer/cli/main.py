@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from tracer.capture import hashseed
 from tracer.cli.text import printable
 from tracer.errors import EXIT_USAGE, TracerError
 
@@ -63,6 +64,8 @@ def group() -> None:
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point: runs a command and ends the process with its exit code."""
+    if argv is None and sys.argv[1:2] == ["run"]:
+        hashseed.start_again()
     sys.exit(run_command(sys.argv[1:] if argv is None else argv))
 
 

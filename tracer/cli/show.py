@@ -2,6 +2,7 @@
 
 import click
 
+from tracer.cli.aroundview import environment_lines, show_around, show_locals
 from tracer.cli.ls import lineage, run_time, when
 from tracer.cli.options import db_option, json_option, open_store
 from tracer.cli.output import (
@@ -23,6 +24,7 @@ from tracer.cli.text import count, duration, money
 from tracer.core.records import Run, Source, Step
 from tracer.core.summary import error_summary, value_summary
 from tracer.errors import TracerError
+from tracer.interchange.around import OUTSIDE, around
 from tracer.interchange.run_json import run_json, run_value, step_json
 from tracer.reexecution.session import ReplaySpec, plan
 from tracer.store.reading import Store
@@ -77,7 +79,19 @@ def _show_run(store: Store, run: Run) -> None:
     for divergence in run.divergences:
         place = f"diverged at step {divergence.get('n')}"
         line(f"  {place}: {divergence.get('message')}", YELLOW, whole=True)
-    line(f"  replay {_replayable(store, run)}", FAINT, whole=True)
+    outside = around(store, run.id, OUTSIDE)
+    for words in environment_lines(run.environment | outside.environment):
+        line(f"  {words}", FAINT)
+    how, notes = _replayable(store, run)
+    line(f"  replay {how}", FAINT, whole=True)
+    for note in notes:
+        line(f"         {note}", FAINT, whole=True)
+    _show_steps(run, steps)
+    show_locals(outside)
+    show_around(outside)
+
+
+def _show_steps(run: Run, steps: list[Step]) -> None:
     if not steps:
         line("  nothing was recorded before it ended" if run.ended_ns else "  no step yet")
         return
@@ -106,15 +120,15 @@ def _facts(run: Run) -> list[str]:
     ]
 
 
-def _replayable(store: Store, run: Run) -> str:
-    """Whether it can be re-executed here, or why not."""
+def _replayable(store: Store, run: Run) -> tuple[str, list[str]]:
+    """Whether it can be re-executed here, or why not; and what it is given instead of secrets."""
     if run.status == "running":
-        return "when it has ended"
+        return "when it has ended", []
     try:
-        plan(store, ReplaySpec(run.id))
+        made = plan(store, ReplaySpec(run.id))
     except TracerError as error:
-        return f"not here: {error}"
-    return f"tracer replay {run.id[:8]}"
+        return f"not here: {error}", []
+    return f"tracer replay {run.id[:8]}", [text for text in made.warnings if "redacted" in text]
 
 
 def _depths(steps: list[Step]) -> dict[str, int]:

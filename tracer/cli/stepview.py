@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
+from tracer.cli.aroundview import show_around, show_locals
 from tracer.cli.ls import when
 from tracer.cli.output import BOLD, CYAN, FAINT, block, line
 from tracer.cli.text import count, cut, duration, money
 from tracer.core.messages import Part
 from tracer.core.records import Run, Step
+from tracer.interchange.around import around, is_untouched
 from tracer.interchange.history import news
 from tracer.interchange.run_json import asked, step_input, step_output
 from tracer.store.reading import Store
@@ -30,6 +32,9 @@ def show_step(store: Store, run: Run, step: Step) -> None:
         block(_short(f"{step.error.type}: {step.error.message}"), "  ")
         if step.error.traceback:
             block(_short(step.error.traceback.rstrip("\n")), "  ")
+    beside = around(store, run.id, step.n)
+    show_locals(beside)
+    show_around(beside, untouched=is_untouched(store, run, step))
 
 
 def _facts(step: Step) -> list[str]:

@@ -16,9 +16,13 @@ Effect = Literal["external", "read", "local"]
 Origin = Literal["local", "imported", "otlp"]
 Fidelity = Literal["exact", "lossy", "opaque"]
 
+NotedKind = Literal["printed", "logs", "touched", "locals", "environment"]
+
 JSON = Any  # any value of the JSON data model
 
 
+# In a run's environment: what happens around its steps was noted.
+AROUND = "around"
 # How a run's warning begins that says what its recording lacks: "…WHAT to WHERE, after step N".
 NOT_CAPTURED = "not captured: "
 

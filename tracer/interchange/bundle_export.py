@@ -15,6 +15,7 @@ from typing import Any
 from tracer.core.records import JSON, Run
 from tracer.interchange.archive import MANIFEST, TRACE, ArchiveWriter
 from tracer.interchange.bundle_format import FORMAT
+from tracer.interchange.draws_json import Withheld, draws_json
 from tracer.interchange.record_json import (
     run_end_json,
     run_start_json,
@@ -23,7 +24,7 @@ from tracer.interchange.record_json import (
 )
 from tracer.interchange.secrets import Redactor
 from tracer.store.reading import Store
-from tracer.store.writes import RunStart, StepEnd, StepStart
+from tracer.store.writes import Noted, RunStart, StepEnd, StepStart
 
 SHORT = 1024  # payloads up to this many bytes stand in trace.json, where a person can read them
 
@@ -107,9 +108,12 @@ class _Trace:
     redactor: Redactor
     archive: ArchiveWriter | None
     texts: dict[str, str] = field(default_factory=dict)
+    withheld: Withheld = field(default_factory=lambda: Withheld((), keep=True))
 
     def section(self, run: Run) -> dict[str, JSON]:
         """One run: its records, and the messages it sent as `[number of the one before, text]`."""
+        drawn = self.store.draws(run.id)
+        self.withheld = Withheld(drawn, keep=self.redactor.keep)
         links: list[list[JSON]] = []
         numbers: dict[bytes, int] = {}
         for exact, parent, data in self.store.links(run.id):
@@ -126,8 +130,17 @@ class _Trace:
                 case StepEnd():
                     end = step_end_json(record, self._put, self._put_chunks)
                     section["steps"][-1]["end"] = self._clean(end)
+                case Noted():
+                    # Only where there is any: a run of an older tracer keeps its digest.
+                    piece = [record.n, record.kind, self._put(record.data)]
+                    section.setdefault("around", []).append(piece)
                 case _:
                     section["end"] = self._clean(run_end_json(record, self._put))
+        if drawn:
+            section["draws"] = draws_json(drawn, self.withheld)
+            if count := self.withheld.count:
+                kind = "random value that may be a key"
+                self.redactor.found[kind] = self.redactor.found.get(kind, 0) + count
         # Ids of runs are no content: an import may have to choose others.
         start = {k: v for k, v in section["start"].items() if k not in ("id", "parent_run")}
         section["digest"] = hashlib.sha256(_dump({**section, "start": start})).hexdigest()
@@ -135,7 +148,9 @@ class _Trace:
 
     def _clean(self, record: dict[str, JSON]) -> JSON:
         # As one text: a secret may stand in a name, a summary, a URL or a traceback.
-        return json.loads(self.redactor.clean(_dump(record)))
+        cleaned = self.redactor.clean(_dump(record))
+        self.withheld.met(cleaned)
+        return json.loads(cleaned)
 
     def _put(self, data: bytes) -> str:
         return self._keep(self.redactor.clean(data))
@@ -145,6 +160,7 @@ class _Trace:
         return self._keep(b"".join(cleaned)), [len(chunk) for chunk in cleaned]
 
     def _keep(self, data: bytes) -> str:
+        self.withheld.met(data)
         name = hashlib.sha256(data).hexdigest()
         if self.archive is None:
             return name

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from tracer.core.chain import ROOT
+from tracer.core.draws import Drawn
 from tracer.errors import BadFileError, NotFoundError
 from tracer.interchange.archive import MANIFEST, TRACE, ArchiveReader
 from tracer.interchange.bundle_export import content_digest
 from tracer.interchange.bundle_format import check_version, converted
+from tracer.interchange.draws_json import read_draws
 from tracer.interchange.reading_json import Fields, parse
 from tracer.interchange.record_reading import (
+    read_noted,
     read_run_end,
     read_run_start,
     read_step_end,
@@ -25,14 +28,14 @@ from tracer.interchange.record_reading import (
 )
 from tracer.store.failures import BadRecord, NoDatabase
 from tracer.store.reading import Store
-from tracer.store.writes import RunEnd, RunStart, StepEnd, StepStart
+from tracer.store.writes import Noted, RunEnd, RunStart, StepEnd, StepStart
 from tracer.store.writing import MissingBase, StoreWriter
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _VALUE_NESTING = 200  # recorded arguments are cut at 64 levels, each with up to two tags
 
-Record = RunStart | StepStart | StepEnd | RunEnd
+Record = RunStart | StepStart | StepEnd | Noted | RunEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +139,16 @@ class _Bundle:
                 if step_end.n != start.n:
                     raise step.damaged(f"the end is that of step {step_end.n}")
                 yield step_end
+        if section.any("around") is not None:
+            for piece in section.list("around"):
+                yield read_noted(piece, section, run_id, self)
         end = section.fields_or_none("end")
         if end is not None:
             yield read_run_end(end, run_id, self)
+
+    def draws(self, at: int) -> list[Drawn]:
+        """What a run read of the clock and of chance."""
+        return read_draws(self.sections[at])
 
     def check(self) -> None:
         """Read everything once, so that a broken file is refused before anything is written."""
@@ -151,6 +161,7 @@ class _Bundle:
                 stand_ins.append(ROOT)
             for _ in self.records(at, "", None, stand_ins):
                 pass
+            self.draws(at)
         for name in self._archive.blob_names:
             self._archive.blob(name)
 
@@ -204,6 +215,7 @@ def _write(bundle: _Bundle, places: list[Imported], fresh: list[int], database: 
             was = bundle.sections[at].fields("start").text_or_none("parent_run")
             for record in bundle.records(at, places[at].run_id, here.get(was or "", was), links):
                 _put(writer, record)
+            writer.add_draws(places[at].run_id, bundle.draws(at))
         writer.commit()
     except (BadRecord, NotFoundError, MissingBase, ValueError, RecursionError):
         # What no check above saw: two steps of one number, a message that is no JSON.
@@ -223,5 +235,7 @@ def _put(writer: StoreWriter, record: Any) -> None:
             writer.start_step(record)
         case StepEnd():
             writer.end_step(record)
+        case Noted():
+            writer.add_noted(record)
         case _:
             writer.end_run(record)

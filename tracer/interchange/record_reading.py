@@ -8,6 +8,7 @@ from tracer.core.records import (
     Effect,
     ErrorInfo,
     Fidelity,
+    NotedKind,
     RunStatus,
     Slot,
     Source,
@@ -18,6 +19,7 @@ from tracer.core.records import (
 from tracer.interchange.reading_json import Fields
 from tracer.store.writes import (
     Conversation,
+    Noted,
     Reply,
     Request,
     RunEnd,
@@ -129,6 +131,14 @@ def read_step_end(fields: Fields, run_id: str, get: Payloads) -> StepEnd:
         search_text=fields.text("search_text"),
         detail=fields.object("detail"),
     )
+
+
+def read_noted(piece: Any, section: Fields, run_id: str, get: Payloads) -> Noted:
+    """A piece of what happened around a step: `[number of the step, kind, payload]`."""
+    match piece:
+        case [int(n), str(kind), str(name)] if kind in get_args(NotedKind) and 0 <= n < 2**53:
+            return Noted(run_id, int(n), cast(NotedKind, kind), get.value(name))
+    raise section.damaged("what happened around a step is not [number, kind, payload]")
 
 
 def _value(name: str | None, get: Payloads) -> Value | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from tracer.capture.values import plain
 from tracer.core.records import JSON, ErrorInfo, Run, Step, Usage
+from tracer.interchange.around import OUTSIDE, around
 from tracer.providers import api_named
 from tracer.providers.base import HttpRequest, ModelRequest
 from tracer.store.reading import Store
@@ -40,6 +41,9 @@ def run_json(store: Store, run: Run, *, steps: bool) -> dict[str, JSON]:
         "environment": run.environment,
     }
     if steps:
+        outside = around(store, run.id, OUTSIDE)
+        shown["environment"] = run.environment | outside.environment
+        shown |= outside.as_json()
         shown["steps"] = [step_json(store, step) for step in store.steps(run.id)]
     return shown
 
@@ -71,6 +75,7 @@ def step_json(store: Store, step: Step) -> dict[str, JSON]:
         "callsite": step.callsite,
         "fidelity": step.fidelity,
         "detail": step.detail,
+        **around(store, step.run_id, step.n).as_json(),
     }
 
 

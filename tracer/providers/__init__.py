@@ -1,61 +1,19 @@
 """Wire formats: bytes to messages and back. Pure; one `Api` a format, found by path and body.
 
 `APIS` is the registry. Everything a layer above needs is exported here or in
-`tracer.providers.base`.
+`tracer.providers.base`. The formats are loaded when one is first looked for: a program that only
+decorates its functions does not pay for them.
 """
 
-from tracer.providers.anthropic_messages import AnthropicMessages
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from tracer.providers.base import Api
-from tracer.providers.bedrock_converse import BedrockConverse
-from tracer.providers.bedrock_invoke import BedrockInvoke
-from tracer.providers.cohere_chat import CohereChat
-from tracer.providers.gemini import GeminiContent
-from tracer.providers.gemini_embeddings import GeminiEmbeddings
-from tracer.providers.hosts import model_in_path, name_by_host, path_of
-from tracer.providers.ollama import OllamaChat, OllamaGenerate
-from tracer.providers.ollama_embeddings import OllamaEmbeddings
-from tracer.providers.openai_chat import OpenAIChat
-from tracer.providers.openai_embeddings import OpenAIEmbeddings
-from tracer.providers.openai_responses import OpenAIResponses
+from tracer.providers.hosts import model_in_path, provider_name
 from tracer.providers.pricing import price
 
-APIS: tuple[Api, ...] = (
-    OpenAIChat(),
-    AnthropicMessages(),
-    OpenAIResponses(),
-    OpenAIEmbeddings(),
-    BedrockConverse(),
-    BedrockInvoke(),
-    CohereChat(),
-    GeminiContent(),
-    OllamaChat(),
-    OllamaGenerate(),
-    GeminiEmbeddings(),
-    OllamaEmbeddings(),
-)
-
-_BY_NAME = {api.name: api for api in APIS}
-
-
-def recognise(method: str, url: str, body: bytes) -> Api | None:
-    """The format of a request, None when it asks no model that is known here.
-
-    Cheap: by the path's end and by words in the body, which is not parsed; never by host, because
-    the same formats are spoken by proxies, gateways and servers on this machine.
-    """
-    path = path_of(url)
-    return next((api for api in APIS if api.matches(method, path, body)), None)
-
-
-def api_named(name: str) -> Api:
-    """The format called `name` ("openai.chat"); raises KeyError for another."""
-    return _BY_NAME[name]
-
-
-def provider_name(api: Api, url: str) -> str:
-    """Who serves the model, as in `gen_ai.provider.name`; the format's family for other hosts."""
-    return name_by_host(url) or api.family
-
+if TYPE_CHECKING:
+    from tracer.providers.registry import APIS, api_named, recognise
 
 __all__ = [
     "APIS",
@@ -66,3 +24,11 @@ __all__ = [
     "provider_name",
     "recognise",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("APIS", "api_named", "recognise"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module("tracer.providers.registry"), name)
+    globals()[name] = value
+    return value

@@ -7,10 +7,9 @@ a type and a value. Nothing here raises on odd bytes.
 
 import base64
 import binascii
-import re
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
@@ -24,7 +23,6 @@ _TRUE, _FALSE, _BYTES, _STRING = 0, 1, 6, 7
 _LENGTH = struct.Struct(">H")
 _NUMBERS = {2: ">b", 3: ">h", 4: ">i", 5: ">q", 8: ">q"}  # 8: milliseconds since the epoch
 _UUID, _UUID_SIZE = 9, 16
-_CODED = re.compile(rb'("bytes"\s*:\s*")([A-Za-z0-9+/]+=*)')  # what invoke wraps events in
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,30 +115,12 @@ def exception(name: str, payload: bytes) -> bytes:
     return frame(headers, payload)
 
 
-def masked(body: bytes, mask: Callable[[bytes], bytes]) -> bytes:
-    """The same frames with `mask` applied to each payload, and to what base64 hides in it.
-
-    `mask` keeps the length of what it is given; checksums fit again afterwards.
-    """
-    out = bytearray(body)
-    start = 0
-    for found in parse(body).frames:
-        at = found.end - 4 - len(found.payload)
-        payload = _CODED.sub(lambda match: _masked_code(match, mask), mask(found.payload))
-        if payload != found.payload and len(payload) == len(found.payload):
-            out[at : found.end - 4] = payload
-            _CRC.pack_into(out, found.end - 4, zlib.crc32(out[start : found.end - 4]))
-        start = found.end
-    return bytes(out)
-
-
-def _masked_code(match: re.Match[bytes], mask: Callable[[bytes], bytes]) -> bytes:
-    try:
-        data = base64.b64decode(match.group(2), validate=True)
-    except (binascii.Error, ValueError):
-        return match.group()
-    clean = mask(data)
-    return match.group(1) + base64.b64encode(clean) if clean != data else match.group()
+def reframed(head: bytes, payload: bytes) -> bytes:
+    """A frame with another payload; `head` is the old one's beginning, up to its payload."""
+    headers = head[12:]
+    prelude = _PRELUDE.pack(_OVERHEAD + len(headers) + len(payload), len(headers))
+    body = prelude + _CRC.pack(zlib.crc32(prelude)) + headers + payload
+    return body + _CRC.pack(zlib.crc32(body))
 
 
 def joined_base64(pieces: list[str]) -> str:

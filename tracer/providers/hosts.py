@@ -3,6 +3,8 @@
 import re
 from urllib.parse import unquote, urlsplit
 
+from tracer.providers.base import Api
+
 # Host ending -> name. The longest ending that fits wins.
 _BY_HOST = {
     "api.openai.com": "openai",
@@ -96,3 +98,8 @@ def name_by_host(url: str) -> str | None:
             return _BY_HOST[host]
         host = host.partition(".")[2]
     return "ollama" if port == _OLLAMA_PORT else None
+
+
+def provider_name(api: Api, url: str) -> str:
+    """Who serves the model, as in `gen_ai.provider.name`; the format's family for other hosts."""
+    return name_by_host(url) or api.family

@@ -115,6 +115,13 @@ class Answers:
         request = self._store.request(step)
         return None if request is None else urlsplit(request.url).netloc
 
+    def stored(self, step: Step) -> bytes | None:
+        """What a recorded step asked, as it is stored."""
+        request = self._store.request(step)
+        if request is not None:
+            return request.body
+        return self._store.conversation(step) or self._store.value(step, "input")
+
     def asked(self, step: Step) -> Any:
         """What a recorded step asked, as JSON."""
         request = self._store.request(step)
@@ -213,6 +220,12 @@ def opaque_reason(step: Step) -> str:
         return (
             f"step {step.n} ({step.name}) {why}, so it can't be answered from the recording: "
             "start it inside a function decorated with @tracer.tool"
+        )
+    if step.detail.get("redacted_number"):
+        return (
+            f"step {step.n} ({step.kind} {step.name}) returned a number that was redacted, so it "
+            "can't be answered from the recording: return it as text, or declare effect='local' to "
+            "run it again"
         )
     return (
         f"step {step.n} ({step.kind} {step.name}) returned something that could not be stored, so "

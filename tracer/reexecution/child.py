@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tracer.capture import redact, runtime
+from tracer.capture import cleaning, hashseed, runtime, secretkey, secrets
 from tracer.capture import scope as scopes
 from tracer.capture.agents import SETUP
 from tracer.capture.boundary import ActiveRun
@@ -25,23 +25,17 @@ from tracer.capture.values import decode
 from tracer.core.records import ErrorInfo
 from tracer.core.variation import Ignore
 from tracer.errors import (
-    EXIT_AGENT_FAILED,
-    EXIT_CANNOT,
-    EXIT_DIVERGED,
-    EXIT_DONE,
     EXIT_POLICY,
     CannotReplayError,
-    DivergenceStop,
     PolicyStop,
     ReplayStop,
-    SetupStop,
-    ToolBlocked,
     TracerError,
 )
 from tracer.reexecution import tripwire
 from tracer.reexecution.answers import Answers
 from tracer.reexecution.budget import Ceilings, Spent
 from tracer.reexecution.calling import ask_on_terminal, call
+from tracer.reexecution.entropy import draws_of
 from tracer.reexecution.handler import PATIENCE_SECONDS, Answerer
 from tracer.reexecution.imports import load_function
 from tracer.reexecution.policy import Policies
@@ -51,6 +45,7 @@ from tracer.reexecution.rules import Rules
 from tracer.reexecution.servers import DUMMY_KEY
 from tracer.reexecution.substitute import Substitute
 from tracer.reexecution.tape import Tape
+from tracer.reexecution.verdict import Verdict
 from tracer.store.reading import Store
 
 
@@ -66,6 +61,7 @@ class Session:
         self.ended = False
         self._writes: HeldWrites | None = None
         self.handler = self._make_handler()
+        self.draws = draws_of(self.store, self.parent, self.handler)
         self.template = self._make_template()
 
     def _make_handler(self) -> Answerer:
@@ -84,7 +80,9 @@ class Session:
             bool(given.get("serve_anyway")),
             given.get("break_at"),
         )
-        handler = Answerer(Tape(steps), Answers(self.store), rules)
+        secretkey.use_database(Path(given["database"]))
+        known = secrets.of_run(given["run_id"])
+        handler = Answerer(Tape(steps), Answers(self.store), rules, known)
         handler.on_live = self._go_live
         handler.budget.spent = self._spent
         return handler
@@ -135,6 +133,7 @@ class Session:
             self.handler,
             Path(given["database"]),
             self._on_end,
+            draws=self.draws,
         )
 
     def _on_end(self, run: ActiveRun, error: ErrorInfo | None, output: bytes | None) -> Any:
@@ -148,7 +147,7 @@ class Session:
         return "stopped" if self.handler.stopped is not None else None
 
     def _warnings(self) -> list[str]:
-        found = []
+        found = self.draws.notes(whole=self.handler.stopped is None) if self.draws else []
         if relaxed := self.handler.gate.relaxed:
             found.append(
                 f"the recorded order of concurrent steps could not be kept in {relaxed} "
@@ -298,73 +297,28 @@ class Session:
             ) from error
 
     def outcome(self) -> dict[str, Any]:
-        """Exit code and message, by what weighs most."""
-        stop = self.handler.stopped
-        found = self.handler.divergences
-        code, message = EXIT_DONE, None
-        if isinstance(stop, SetupStop) or (stop is not None and not self.template.begun):
-            code, message = EXIT_CANNOT, str(stop)
-        elif isinstance(stop, DivergenceStop):
-            code, message = EXIT_DIVERGED, str(stop)
-        elif isinstance(stop, PolicyStop):
-            code, message = EXIT_POLICY, str(stop)
-        elif not self.ended:
-            code = EXIT_CANNOT
-            message = (
-                "the program ended without starting the recorded run: check that it still calls "
-                f"{self.parent.name}"
-            )
-        elif self.error is not None and self._could_not_start(self.error):
-            failed = f"{self.error.type}: {self.error.message}"
-            code = EXIT_CANNOT
-            message = f"the program can't run here ({failed}): install what it needs, or mend it"
-        elif found:
-            code, message = EXIT_DIVERGED, found[0].message
-        elif self.error is not None:
-            code, message = self._agent_failed(self.error)
-        elif self.handler.rules.fork is None and self._output_differs():
-            message = (
-                "every step was asked for as recorded, but the agent's result differs: its own "
-                "code changed, or it depends on something that is not a step"
-            )
+        """Exit code and message, by what weighs most; divergences; writes that were held back."""
+        code, message = Verdict(
+            self.handler, self.parent, self.error, begun=self.template.begun, ended=self.ended
+        ).of(self._output_differs)
         return {
             "exit_code": code,
             "message": message,
-            "divergences": [item.as_json() for item in found],
+            "divergences": [item.as_json() for item in self.handler.divergences],
             "held_writes": [] if self._writes is None else self._writes.held,
         }
 
     def _output_differs(self) -> bool:
         recorded = self.store.run_value(self.parent.id, "output")
-        return recorded != (None if self.output is None else redact.data(self.output))
-
-    def _could_not_start(self, error: ErrorInfo) -> bool:
-        """Whether a module is missing, or the code can't even be read."""
-        if self._failed_so_before(error):
-            return False
-        if error.type in ("ImportError", "ModuleNotFoundError"):
-            return True
-        return error.type in ("SyntaxError", "IndentationError", "TabError") and (
-            not self.handler.tape.any_used
-        )
-
-    def _agent_failed(self, error: ErrorInfo) -> tuple[int, str]:
-        said = f"{error.type}: {error.message}"
-        if error.type == f"{ToolBlocked.__module__}.{ToolBlocked.__qualname__}":
-            return EXIT_POLICY, said
-        if self.handler.rules.fork is None and self._failed_so_before(error):
-            # A replay that ends as the recording did has done what it promised.
-            return EXIT_DONE, f"the agent failed as recorded: {said}"
-        return EXIT_AGENT_FAILED, f"the re-executed agent failed: {said}"
-
-    def _failed_so_before(self, error: ErrorInfo) -> bool:
-        before = self.parent.error
-        message = redact.text(error.message)
-        return before is not None and (before.type, before.message) == (error.type, message)
+        if recorded is None or self.output is None:
+            return recorded is not self.output
+        known = self.handler.secrets
+        return recorded != cleaning.result(self.output, "output", self.parent.name, known)
 
 
 def main(path: str) -> int:
     """Run one re-execution; its exit code."""
+    hashseed.adopt()
     with open(path, encoding="utf-8") as file:
         instructions = json.load(file)
     with contextlib.suppress(OSError):

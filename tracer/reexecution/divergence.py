@@ -9,6 +9,7 @@ from tracer.core.diff import Change, json_changes
 from tracer.core.records import JSON, Step
 from tracer.core.summary import clip
 from tracer.core.variation import NAMES, likely_cause
+from tracer.reexecution.likely import ALL, Recorded, why_it_varies
 
 Kind = Literal["changed_request", "missing_step", "extra_step", "order"]
 MAX_DIFFS = 20
@@ -50,7 +51,14 @@ class Divergence:
         }
 
 
-def changed(step: Step, asked_name: str, old: Any, new: Any, callsite: str | None) -> Divergence:
+def changed(
+    step: Step,
+    asked_name: str,
+    old: Any,
+    new: Any,
+    callsite: str | None,
+    recorded: Recorded = ALL,
+) -> Divergence:
     """The same place asked for something else. `old` and `new` are JSON."""
     differences = json_changes(old, new, limit=MAX_DIFFS)
     what = f"step {step.n} ({step.kind} {step.name}) asks for something else than recorded"
@@ -65,6 +73,8 @@ def changed(step: Step, asked_name: str, old: Any, new: Any, callsite: str | Non
     cause, choices = _cause(differences)
     if cause is not None:
         what += f"; {cause} varies by itself"
+    if why := why_it_varies(cause, recorded):
+        what += f", {why}"
     return Divergence(
         "changed_request",
         what,

@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
+from tracer.capture.secrets import Secrets
 from tracer.core.chain import BodySplitter
-from tracer.core.diff import MAX_CHANGES, json_changes
 from tracer.core.records import Step
 from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
 from tracer.providers.editing import Edit, edited
@@ -25,6 +25,8 @@ from tracer.reexecution.budget import Budget
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
 from tracer.reexecution.gate import Gate, pause, trio_running
 from tracer.reexecution.heldstate import HeldStates
+from tracer.reexecution.likely import Recorded
+from tracer.reexecution.marked import Marked, hidden
 from tracer.reexecution.policy import Policy
 from tracer.reexecution.rules import Rules
 from tracer.reexecution.servers import Servers, refuse_dummy_key
@@ -48,10 +50,12 @@ CANCEL_SECONDS = 5.0  # a cancellation may take this much longer than it did
 class Answerer:
     """Implements capture's `StepHandler` from a tape and rules. Thread-safe."""
 
-    def __init__(self, tape: Tape, answers: Answers, rules: Rules) -> None:
+    def __init__(self, tape: Tape, answers: Answers, rules: Rules, secrets: Secrets) -> None:
         self.tape = tape
         self.answers = answers
         self.rules = rules
+        self.secrets = secrets
+        self.recorded = Recorded()
         self.divergences: list[Divergence] = []
         self.budget = Budget(rules.ceilings)
         self.ignored = 0  # steps that were answered although they differed, as was asked for
@@ -60,6 +64,7 @@ class Answerer:
         self._stopped_at = 0.0
         self._ignored = 0
         self._servers = Servers(answers)
+        self._marked = Marked(answers, secrets)
         self._splitter = BodySplitter()
         self._held = HeldStates(tape.steps, answers, rules.fork)
         self._lock = threading.RLock()
@@ -68,6 +73,7 @@ class Answerer:
             served_points(tape, rules.fork), [s for step in busy for s in points_of(step)[1:]]
         )
         self.on_ignored: Callable[[], None] = lambda: None  # the agent goes on all the same
+        self.on_moment: Callable[[int], None] = lambda moment: None  # recorded time goes by
         self.on_live: Callable[[], None] = lambda: None  # opens the tripwire
 
     def check(self) -> None:
@@ -102,7 +108,7 @@ class Answerer:
             return self._decide(call)
 
     def _decide(self, call: Call) -> Decision:
-        kept = identity.without_secrets(call)
+        kept = identity.without_secrets(call, self.secrets)
         fingerprint = identity.call_fingerprint(kept, identity.split(kept, self._splitter))
         write_tool = call.kind == "tool" and call.effect not in ("read", "local")
         match = self.tape.match(call.slot, fingerprint, write_tool=write_tool)
@@ -110,6 +116,10 @@ class Answerer:
             # Recorded before anything had shown that this is a secret.
             known = identity.call_fingerprint(call, identity.split(call, self._splitter))
             match = self.tape.match(call.slot, known, write_tool=write_tool)
+        if match.how == "miss" and match.step is not None and self._marked.learn(match.step, kept):
+            kept = identity.without_secrets(call, self.secrets)
+            fingerprint = identity.call_fingerprint(kept, identity.split(kept, self._splitter))
+            match = self.tape.match(call.slot, fingerprint, write_tool=write_tool)
         if match.how == "miss":
             if not self._tolerates(call, match):
                 return self._missed(call, match, fingerprint)
@@ -152,6 +162,7 @@ class Answerer:
             answer = self.answers.recorded(step, lambda how: self._differs(step, how))
         except SetupStop as stop:
             raise self.stop(stop) from None
+        self.on_moment(step.ended_ns or step.started_ns)
         return Decision(answer, "recorded", step.id, fingerprint=fingerprint, ticket=step)
 
     def _reentered(self, step: Step, fingerprint: str) -> Decision:
@@ -171,6 +182,7 @@ class Answerer:
         answer = self.answers.substituted(step, call, substitute)
         self._held.substituted(step, call, answer)
         self.forked = True
+        self.on_moment(step.ended_ns or step.started_ns)
         if self.rules.after != "recorded":
             self.on_live()
         return Decision(answer, "substituted", step.id, fingerprint=fingerprint, ticket=step)
@@ -205,10 +217,9 @@ class Answerer:
             return False
         if call.kind in ("tool", "step") and call.name != step.name:
             return False
-        old, new = self.answers.asked(step), self.answers.asking(identity.without_secrets(call))
-        changes = json_changes(old, new)
-        left = [c for c in changes if not any(rule.settles(c) for rule in rules.ignore)]
-        if not left and 0 < len(changes) < MAX_CHANGES:
+        kept = identity.without_secrets(call, self.secrets)
+        old, new = self.answers.asked(step), self.answers.asking(kept)
+        if rules.ignores(old, new):
             self.ignored += 1
             return True
         if rules.serve_anyway:
@@ -219,9 +230,10 @@ class Answerer:
         if match.step is None:
             nearest = self.tape.nearest(call.slot)
             return extra(call.kind, call.name, nearest, call.callsite)
-        new = self.answers.asking(identity.without_secrets(call))
+        new = self.answers.asking(identity.without_secrets(call, self.secrets))
         old = self.answers.asked(match.step)
-        return changed(match.step, call.name, old, new, call.callsite)
+        new = hidden(old, new)
+        return changed(match.step, call.name, old, new, call.callsite, self.recorded)
 
     def _report_move(self, match: Match, step: Step, call: Call) -> None:
         if match.how in ("shifted", "moved") and not same_branch(step.slot, call.slot):
@@ -245,19 +257,16 @@ class Answerer:
         if call.kind == "model":
             self._check_held(call, live=False)
             if step is not None and (same_place or self.rules.after == "recorded"):
-                return self._reuse(step, fingerprint)
+                return self._whole(step, fingerprint)
             return self._live_model(call, fingerprint)
         if call.effect == "local" or call.kind == "step":
             if step is not None and self.rules.after == "recorded" and call.effect != "local":
-                return self._reuse(step, fingerprint)
+                return self._whole(step, fingerprint)
             # Its own calls pass here again, each under its own policy.
             return Decision(fingerprint=fingerprint)
         if step is not None and (policy is None or policy.word in ("recorded", "ask")):
-            return self._reuse(step, fingerprint)
+            return self._whole(step, fingerprint)
         return self._by_policy(call, policy, fingerprint)
-
-    def _reuse(self, step: Step, fingerprint: str) -> Decision:
-        return self._whole(step, fingerprint)
 
     def _live_model(self, call: Call, fingerprint: str) -> Decision:
         if self.rules.after == "recorded":

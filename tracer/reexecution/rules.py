@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from tracer.capture.boundary import Call
+from tracer.core.diff import MAX_CHANGES, json_changes
 from tracer.core.records import Step
 from tracer.core.variation import Ignore
 from tracer.reexecution.budget import Ceilings
@@ -27,3 +28,10 @@ class Rules:
     ignore: tuple[Ignore, ...] = ()
     serve_anyway: bool = False  # what stands in a step's place, whatever the code asks there
     break_at: int | None = None  # number of the recorded step to stop before, in a debugger
+
+    def ignores(self, old: Any, new: Any) -> bool:
+        """Whether all that differs between two questions (JSON) is to be ignored."""
+        changes = json_changes(old, new)
+        settled = (any(rule.settles(change) for rule in self.ignore) for change in changes)
+        # As many as are looked for: there may be more.
+        return 0 < len(changes) < MAX_CHANGES and all(settled)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from tracer.capture.boundary import Call
-from tracer.capture.redact import REDACTED
+from tracer.core.marks import REDACTED
 from tracer.core.records import Step
 from tracer.errors import ReplayStop, SetupStop
 from tracer.reexecution.answers import Answers
@@ -39,7 +39,9 @@ def refuse_dummy_key(call: Call, stop: Callable[[ReplayStop], ReplayStop]) -> No
     if call.request is None:
         return
     keys = [value for name, value in call.request.headers if name.lower() != "cookie"]
-    if any(word in place for place in (call.request.url, *keys) for word in (DUMMY_KEY, REDACTED)):
+    if any(
+        word in place for place in (call.request.url, *keys) for word in (DUMMY_KEY, REDACTED[:-1])
+    ):
         raise stop(
             SetupStop(
                 "the live part needs an API key and the environment has none: set OPENAI_API_KEY, "

@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tracer.capture import hashseed
 from tracer.capture.boundary import new_run_id
+from tracer.capture.environment import proper_timezone, timezone
 from tracer.capture.runtime import JOINING
 from tracer.core.messages import Message
 from tracer.core.records import JSON, Run, Step
@@ -37,6 +39,7 @@ from tracer.reexecution.checks import (
 from tracer.reexecution.heldstate import held_warnings
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.process_checks import check_processes, process_warnings
+from tracer.reexecution.redacted import redacted_warnings
 from tracer.reexecution.rules import After
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
@@ -172,6 +175,7 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
         warnings += held_warnings(store, steps, step)
     warnings += _policy_warnings(spec, steps)
     warnings += served_warnings(steps, step)
+    warnings += redacted_warnings(store, run, steps, step)
     warnings += process_warnings(steps, step, live=spec.after != "recorded")
     warnings += changed_source(entry)
     served = len(steps) if step is None else sum(s.start_seq < step.start_seq for s in steps)
@@ -330,10 +334,13 @@ def _folder_of(plan: Plan) -> str | None:
 
 def _environment(plan: Plan) -> dict[str, str]:
     environment = {key: value for key, value in os.environ.items() if key not in JOINING}
-    seed = plan.entry.get("hashseed")
-    if isinstance(seed, str):
-        environment["PYTHONHASHSEED"] = seed
-    return environment
+    wished = plan.run.environment.get("redact")
+    if plan.run.origin == "local" and isinstance(wished, str):  # a file's word imports nothing
+        environment.setdefault("TRACER_REDACT", wished)
+    zone = proper_timezone(plan.run.environment.get("timezone"))
+    if zone is not None and zone != timezone():
+        environment["TZ"] = zone  # local times are those of the recording
+    return environment | hashseed.variables(plan.run.entry, environment)
 
 
 def find_original(store: Store, run: Run) -> Run:

@@ -1,8 +1,8 @@
 """Offline means offline: while it is set, no socket of this process reaches another machine, and
 the user's own code starts no process.
 
-An audit hook sees every connection that Python's socket module makes, whatever library or thread
-asks for it, also those nobody patched. It can't be removed, so it looks at a switch.
+The audit hook sees every connection that Python's socket module makes, whatever library or thread
+asks for it, also those nobody patched.
 """
 
 import socket
@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from tracer.capture import audit
 from tracer.capture.callsite import callsite, is_user_file
 from tracer.capture.processes import is_standin
 from tracer.capture.processes.asked import is_probing
@@ -18,7 +19,6 @@ from tracer.capture.processes.asked import is_probing
 Refuse = Callable[[str], None]
 
 _refuse: Refuse | None = None
-_installed = False
 _passing = threading.local()
 _PROCESSES = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", ""})
@@ -27,11 +27,9 @@ _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::", ""})
 def set_wire(refuse: Refuse | None) -> None:
     """Refuse connections from now on (`refuse` is called with what was tried and must raise);
     None: let them through again."""
-    global _refuse, _installed
+    global _refuse
     _refuse = refuse
-    if refuse is not None and not _installed:
-        _installed = True
-        sys.addaudithook(_hook)
+    audit.set_refuser(None if refuse is None else _hook)
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
@@ -70,7 +68,7 @@ def _tried(event: str, args: tuple[Any, ...]) -> str | None:
 
 def _started(event: str, args: tuple[Any, ...]) -> str | None:
     """The process that user code starts; None for what libraries do to look around."""
-    frame: Any = sys._getframe(2)
+    frame: Any = sys._getframe(3)
     if is_standin() or is_probing(frame):
         return None
     while frame is not None and not is_user_file(frame.f_code.co_filename):

@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import shutil
 import sqlite3
-import tempfile
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -173,6 +171,9 @@ def _open_frozen(path: Path, busy_ms: int, any_thread: bool) -> sqlite3.Connecti
     if not (wal.exists() and wal.stat().st_size):
         return _raw(path, "immutable=1", busy_ms, any_thread)
     # A crash left committed rows in the log; only a copy can be recovered.
+    import shutil  # with what it loads, 5 ms that no agent's process needs
+    import tempfile
+
     folder = Path(tempfile.mkdtemp(prefix="tracer-read-"))
     try:
         shutil.copyfile(path, folder / path.name)

@@ -11,6 +11,7 @@ from tracer.store.rows import RUN_COLUMNS, STEP_COLUMNS, run_from, run_status, s
 from tracer.store.runs import no_run
 
 _FAILED = ("error", "interrupted")
+_MAY_HAVE_FAILED = "status in ('error', 'interrupted', 'running')"  # its process may be gone
 _NEWEST = "order by started_ns desc, key desc"
 _SHOWN = 5
 
@@ -33,6 +34,8 @@ def runs(
     if query is not None and query.strip():
         condition, words = search.run_condition(query, first=len(parameters) + 1)
         where, parameters = f"{where} and {condition}", [*parameters, *words]
+    if failed:
+        where = f"{where} and {_MAY_HAVE_FAILED}"
     found = _runs(conn, where, parameters)
     return list(islice((run for run in found if not failed or run.status in _FAILED), limit))
 
@@ -121,7 +124,8 @@ def _runs(conn: sqlite3.Connection, where: str, parameters: list[object]) -> Ite
 
 
 def _last(conn: sqlite3.Connection, *, failed: bool) -> Run:
-    for run in _runs(conn, "parent_run is null", []):
+    where = f"parent_run is null and {_MAY_HAVE_FAILED}" if failed else "parent_run is null"
+    for run in _runs(conn, where, []):
         if not failed or run.status in _FAILED:
             return run
     if failed and _any_run(conn):

@@ -9,7 +9,13 @@ import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tracer.store.schema import M001_PAYLOADS, M002_RUNS, M003_SEARCH
+from tracer.store.schema import (
+    M001_PAYLOADS,
+    M002_RUNS,
+    M003_SEARCH,
+    M004_AROUND,
+    M005_DRAWS,
+)
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -20,6 +26,8 @@ MIGRATIONS: dict[str, tuple[str, ...]] = {
     "m001_payloads": M001_PAYLOADS,
     "m002_runs": M002_RUNS,
     "m003_search": M003_SEARCH,
+    "m004_around": M004_AROUND,
+    "m005_draws": M005_DRAWS,
 }
 
 

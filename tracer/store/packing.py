@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 
+from tracer.core import varints
 from tracer.core.records import JSON
 
 Headers = tuple[tuple[str, str], ...]
@@ -13,9 +14,8 @@ def pack_chunks(chunks: Sequence[bytes], times_us: Sequence[int]) -> bytes:
     packed = bytearray()
     before = 0
     for chunk, time_us in zip(chunks, times_us, strict=True):
-        _put_varint(packed, len(chunk))
-        step = time_us - before
-        _put_varint(packed, step << 1 if step >= 0 else (-step << 1) - 1)
+        varints.put(packed, len(chunk))
+        varints.put(packed, varints.zigzag(time_us - before))
         before = time_us
     return bytes(packed)
 
@@ -26,9 +26,9 @@ def unpack_chunks(packed: bytes, body: bytes) -> tuple[tuple[bytes, ...], tuple[
     times: list[int] = []
     at = offset = now = 0
     while at < len(packed):
-        length, at = _get_varint(packed, at)
-        zigzag, at = _get_varint(packed, at)
-        now += zigzag >> 1 if zigzag & 1 == 0 else -((zigzag + 1) >> 1)
+        length, at = varints.get(packed, at)
+        step, at = varints.get(packed, at)
+        now += varints.unzigzag(step)
         chunks.append(body[offset : offset + length])
         times.append(now)
         offset += length
@@ -55,23 +55,3 @@ def unpack_headers(packed: bytes, body_length: int) -> Headers:
     return tuple(
         (name, str(body_length) if value is None else value) for name, value in json.loads(packed)
     )
-
-
-def _put_varint(out: bytearray, value: int) -> None:
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-
-
-def _get_varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        if at >= len(data):
-            raise ValueError("the chunk index is cut short")
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7

@@ -92,7 +92,9 @@ def _delete_runs(conn: sqlite3.Connection, run_ids: Sequence[str]) -> None:
     if not run_ids:
         return
     for run_id in run_ids:
-        conn.execute("delete from step where run = (select key from run where id = ?)", (run_id,))
+        for table in ("around", "draw", "step"):
+            own = f"delete from {table} where run = (select key from run where id = ?)"
+            conn.execute(own, (run_id,))
         conn.execute("delete from run where id = ?", (run_id,))
     _sweep_passages(conn)
     conn.execute(
@@ -123,6 +125,7 @@ _COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
         "step": ("request_headers", "input", "tail", "output", "reply_headers", "messages"),
         "run": ("entry", "environment", "input", "output"),
         "link": ("blob",),
+        "around": ("piece",),
     },
 }
 

@@ -10,9 +10,22 @@ from types import TracebackType
 from typing import Literal, Self
 
 from tracer.core.chain import SplitBody
-from tracer.core.records import Run, Step, StepPlace
+from tracer.core.draws import Drawn
+from tracer.core.records import NotedKind, Run, Step, StepPlace
 from tracer.providers.base import HttpRequest
-from tracer.store import blobs, connection, finding, forks, links, payloads, runs, search, transfer
+from tracer.store import (
+    around,
+    blobs,
+    connection,
+    draws,
+    finding,
+    forks,
+    links,
+    payloads,
+    runs,
+    search,
+    transfer,
+)
 from tracer.store.failures import damaged, store_error
 from tracer.store.writes import Reply
 
@@ -135,6 +148,16 @@ class Store:
         with self._reading() as conn:
             return payloads.run_value(conn, run_id, which)
 
+    def around(self, run_id: str, n: int) -> list[tuple[NotedKind, bytes]]:
+        """What happened around step `n` (0: outside any step): pieces of JSON, as written."""
+        with self._reading() as conn:
+            return around.of_step(conn, run_id, n)
+
+    def steps_around(self, run_id: str, kind: NotedKind) -> set[int]:
+        """Numbers of the steps around which something of a kind happened."""
+        with self._reading() as conn:
+            return around.steps_with(conn, run_id, kind)
+
     def shared_messages(self, step_a: Step, step_b: Step) -> int:
         """How many leading messages two model calls have in common, byte for byte."""
         with self._reading() as conn:
@@ -174,6 +197,11 @@ class Store:
             with self._reading() as conn:
                 yield exact, parent, blobs.get(conn, blob) or b""
 
+    def draws(self, run_id: str) -> list[Drawn]:
+        """What a run read of the clock and drew of chance, one record for each kind in a scope."""
+        with self._reading() as conn:
+            return draws.of_run(conn, run_id)
+
     def writes(self, run_id: str) -> Iterator[transfer.Write]:
         """A run as the records that write it again. Bodies build on the chains of `links`."""
         run = self.find_run(run_id)
@@ -183,6 +211,9 @@ class Store:
             with self._reading() as conn:
                 records = list(transfer.step_writes(conn, step))
             yield from records
+        with self._reading() as conn:
+            noted = list(around.of_run(conn, run.id))
+        yield from noted
         with self._reading() as conn:
             end = transfer.run_end(conn, run)
         if end is not None:

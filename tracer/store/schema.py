@@ -152,3 +152,32 @@ create virtual table search using fts5 (
   text, content = '', columnsize = 0, tokenize = 'unicode61 remove_diacritics 2'
 )""",
 )
+
+M004_AROUND = (
+    """\
+create table around (
+  -- What happened around a step, beside what it was given and what came of it: text it printed,
+  -- log records, what it touched outside the process, local variables where it raised. In pieces,
+  -- written as they come, so that a crash leaves evidence. Rows never change.
+  key integer primary key, -- pieces of one kind follow each other in this order
+  run integer not null references run (key),
+  n integer not null check (n >= 0), -- number of the step, 0: outside any step
+  kind text not null check (kind in ('printed', 'logs', 'touched', 'locals', 'environment')),
+  piece integer not null references blob (id) -- JSON
+) strict""",
+    "create index around_step on around (run, n)",
+)
+
+M005_DRAWS = (
+    """\
+create table draw (
+  -- What a run read of the clock and drew of chance, in the scope where it stood: a re-execution
+  -- reads the same. A row is added at each step, with what was drawn since the one before.
+  key integer primary key,
+  run integer not null references run (key),
+  path text not null, -- scope, "/" separated
+  kind text not null check (kind in ('clock', 'bytes', 'secret', 'uuid', 'random', 'numpy')),
+  data blob not null -- for each: place in the sequence, then nanoseconds or length and bytes
+) strict""",
+    "create index draw_run on draw (run)",
+)

@@ -9,6 +9,7 @@ from tracer.store import blobs, packing, payloads
 from tracer.store.search import passage_of
 from tracer.store.writes import (
     Conversation,
+    Noted,
     Reply,
     Request,
     RunEnd,
@@ -18,7 +19,7 @@ from tracer.store.writes import (
     Value,
 )
 
-Write = RunStart | StepStart | StepEnd | RunEnd
+Write = RunStart | StepStart | StepEnd | Noted | RunEnd
 
 
 def run_start(conn: sqlite3.Connection, run: Run) -> RunStart:

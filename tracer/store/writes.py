@@ -13,6 +13,7 @@ from tracer.core.records import (
     Effect,
     ErrorInfo,
     Fidelity,
+    NotedKind,
     Origin,
     RunStatus,
     Slot,
@@ -62,6 +63,19 @@ class Conversation:
     """The input of a model function: its message list as a split JSON document."""
 
     body: SplitBody
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A piece of what happened around a step (`n` 0: outside any step of the run).
+
+    `data` is UTF-8 JSON, a list; of kind "environment" an object.
+    """
+
+    run_id: str
+    n: int
+    kind: NotedKind
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tracer.core.draws import Drawn
 from tracer.core.records import JSON
 from tracer.errors import StoreError
-from tracer.store import connection, links, runs, search, steps
+from tracer.store import around, connection, draws, links, runs, search, steps
 from tracer.store.failures import BadRecord, store_error
 from tracer.store.links import MissingBase
-from tracer.store.writes import RunEnd, RunStart, StepEnd, StepStart
+from tracer.store.writes import Noted, RunEnd, RunStart, StepEnd, StepStart
 
 __all__ = ["MissingBase", "StoreWriter"]
 
@@ -48,6 +49,16 @@ class StoreWriter:
         """Write how a step ended and add it to its run's totals; a step ends once."""
         with self._unit():
             steps.end(self._conn, end, self._pending)
+
+    def add_noted(self, noted: Noted) -> None:
+        """Add a piece of what happened around a step; the step need not be there."""
+        with self._unit():
+            around.add(self._conn, noted)
+
+    def add_draws(self, run_id: str, drawn: Sequence[Drawn]) -> None:
+        """Append what a run read of the clock and of chance."""
+        with self._unit():
+            draws.add(self._conn, run_id, drawn)
 
     def set_cost(self, run_id: str, n: int, cost_usd: float) -> None:
         """Set or replace the cost of a model call (US dollars) and correct the run's total."""

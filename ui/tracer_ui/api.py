@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from tracer import (
+    Around,
     BadFileError,
     CannotReplayError,
     Child,
@@ -26,10 +27,12 @@ from tracer import (
     TracerError,
     Usage,
     UsageError,
+    around,
     asked,
     compare,
     export_bundle,
     import_bundle,
+    is_untouched,
     json_changes,
     plain_value,
     plan,
@@ -42,6 +45,7 @@ from tracer import (
 )
 
 __all__ = [
+    "Around",
     "BadFileError",
     "CannotReplayError",
     "Child",
@@ -64,10 +68,12 @@ __all__ = [
     "TracerError",
     "Usage",
     "UsageError",
+    "around",
     "asked",
     "compare",
     "export_bundle",
     "import_bundle",
+    "is_untouched",
     "json_changes",
     "plain_value",
     "plan",

@@ -18,9 +18,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from tracer_ui.api import TracerError, UsageError
-from tracer_ui.rendering import STATIC, compile_templates
+from tracer_ui.rendering import STATIC, environment
 from tracer_ui.security import Access, Guard, new_token
 from tracer_ui.site import Site
+from tracer_ui.traffic import Counted
 from tracer_ui.views import (
     actions,
     compare,
@@ -30,6 +31,7 @@ from tracer_ui.views import (
     run,
     runs,
     streams,
+    surroundings,
     twins,
 )
 from tracer_ui.views.errors import Failsafe, on_http_error, on_tracer_error, refused
@@ -38,6 +40,7 @@ HOST = "127.0.0.1"
 DEFAULT_PORT = 4700
 _STEP = "/runs/{run}/steps/{n}"
 _FORM_BYTES = 32 << 20
+_PATIENCE = 1.0  # seconds that a template to be compiled gives way to requests
 
 
 class _Static(StaticFiles):
@@ -75,6 +78,7 @@ def routes() -> list[Route | Mount]:
         Route("/theme", actions.theme, methods=["POST"], max_body_size=_FORM_BYTES),
         Route("/f/runs", runs.rows_fragment),
         Route("/f/runs/{run}/rows", run.rows_fragment),
+        Route("/f/runs/{run}/around", surroundings.around_fragment),
         Route("/f" + _STEP, run.detail_fragment),
         Route("/f" + _STEP + "/history", run.history_fragment),
         Route("/f" + _STEP + "/go/{command}", run.go),
@@ -114,7 +118,11 @@ def create_app(database: Path, token: str, *, port: int = DEFAULT_PORT) -> Starl
 
     app = Starlette(
         routes=routes(),
-        middleware=[Middleware(Guard, access=access, refused=refused), Middleware(Failsafe)],
+        middleware=[
+            Middleware(Guard, access=access, refused=refused),
+            Middleware(Failsafe),
+            Middleware(Counted, traffic=site.traffic),
+        ],
         exception_handlers={TracerError: on_tracer_error, HTTPException: on_http_error},
         lifespan=lifespan,
     )
@@ -123,8 +131,14 @@ def create_app(database: Path, token: str, *, port: int = DEFAULT_PORT) -> Starl
 
 
 def _warm_up(site: Site) -> None:
-    compile_templates()
+    """What the first readers would wait for, done between their requests: Python runs one thread
+    at a time, and all templates take half a second."""
     site.warm_up()
+    for name in environment().list_templates():
+        site.traffic.wait(_PATIENCE)
+        if site.closing.is_set():
+            return
+        environment().get_template(name)
 
 
 def serve(

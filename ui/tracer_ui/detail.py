@@ -5,18 +5,21 @@ Reads payloads through the store and turns them into views that fit on a page wh
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from tracer_ui import stepviews
 from tracer_ui.api import (
+    Around,
     ErrorInfo,
     NotFoundError,
     Run,
     Step,
     Store,
+    around,
+    is_untouched,
     said,
     value,
 )
+from tracer_ui.aroundviews import AroundView, Variables, around_view, variables_of
 from tracer_ui.blocks import Block, Room, text_block, value_block
 from tracer_ui.formats import clock, iso
 from tracer_ui.jsonlines import clip
@@ -34,12 +37,14 @@ FORKABLE = ("model", "tool", "step")
 
 @dataclass(frozen=True, slots=True)
 class ErrorView:
-    """An exception: its class with and without module, its message, its traceback."""
+    """An exception: its class with and without module, its message, its traceback, and the local
+    variables of the frames it passed, innermost first."""
 
     type: str
     name: str
     message: Block
     folds: tuple[Fold, ...]
+    variables: tuple[Variables, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class Detail:
     model: ModelView | None
     function: FunctionView | None
     http: tuple[tuple[str, Block], ...] | None
+    around: AroundView | None
     has_wire: bool
     forkable: bool
     twin: tuple[str, int] | None
@@ -98,7 +104,8 @@ def step_detail(
     `history` includes the unchanged messages; `at_end` says that a command led nowhere.
     """
     room = Room()
-    error = None if step.error is None else error_view(step.error, room)
+    beside = around(store, run.id, step.n)
+    error = None if step.error is None else error_view(step.error, room, beside)
     model = model_view(store, step, outline, room, history) if step.kind == "model" else None
     http = _http(store, step, room) if step.kind == "http" else None
     function = None if model or http is not None else _function(store, step, outline, room)
@@ -126,6 +133,7 @@ def step_detail(
         model=model,
         function=function,
         http=http,
+        around=around_view(beside, Room(), untouched=is_untouched(store, run, step)),
         has_wire=step.kind in ("model", "http") and store.request(step) is not None,
         forkable=step.kind in FORKABLE and step.status != "running",
         twin=_twin(store, run, step),
@@ -135,12 +143,16 @@ def step_detail(
     )
 
 
-def error_view(error: ErrorInfo, room: Room) -> ErrorView:
+def error_view(error: ErrorInfo, room: Room, beside: Around | None = None) -> ErrorView:
     """An exception ready to show."""
     trace = folds(error.traceback) if error.traceback else ()
     kind = clip(error.type, 300)
     return ErrorView(
-        kind, clip(kind.rsplit(".", 1)[-1], 80), text_block(error.message, room), trace
+        kind,
+        clip(kind.rsplit(".", 1)[-1], 80),
+        text_block(error.message, room),
+        trace,
+        () if beside is None else variables_of(beside),
     )
 
 
@@ -156,13 +168,8 @@ def _about(step: Step) -> tuple[tuple[str, str], ...]:
         ("request id", detail.get("request_id")),
         ("called at", step.callsite),
         ("fidelity", step.fidelity if step.fidelity not in (None, "exact") else None),
-        ("touched", _touched(detail.get("effects"))),
     ]
     return tuple((label, clip(str(shown), 200)) for label, shown in found if shown)
-
-
-def _touched(effects: Any) -> str | None:
-    return ", ".join(map(str, effects[:10])) if isinstance(effects, list) and effects else None
 
 
 def _function(store: Store, step: Step, outline: Outline, room: Room) -> FunctionView:

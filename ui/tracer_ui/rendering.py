@@ -65,12 +65,6 @@ def environment() -> Environment:
     return made
 
 
-def compile_templates() -> None:
-    """Compile all templates, so that no reader waits for it."""
-    for name in environment().list_templates():
-        environment().get_template(name)
-
-
 def html(context: Context) -> bytes:
     """The HTML of a context. Text that UTF-8 can't hold (lone surrogates) is replaced."""
     template = environment().get_template(context.template)

@@ -63,13 +63,14 @@ class RunHead:
     can_stop: bool
     verdict: str
     outcome: str
+    environment: str
 
 
 def run_head(store: Store, run: Run, outline: Outline, children: Children) -> RunHead:
     """The head of a run's page."""
     outcome = children.outcome(run.id)
     errors = outline.errors()
-    notes = [node.n for node in outline if node.kind == "note"]
+    notes = outline.of_kind("note")
     return RunHead(
         run_id=run.id,
         name=clip(run.name, 200),
@@ -100,6 +101,7 @@ def run_head(store: Store, run: Run, outline: Outline, children: Children) -> Ru
         can_stop=run.status == "running" and children.is_running(run.id),
         verdict="" if run.error is None else clip(_folded(run.error.message), 400),
         outcome=_outcome(run, outcome),
+        environment="Environment and output" if run.environment.get("around") is True else "",
     )
 
 
@@ -125,7 +127,7 @@ def _folded(text: str) -> str:
 
 def _sources(outline: Outline) -> str:
     """`8 recorded · 1 edited · 3 live`, containers left out: they are always run."""
-    counts = Counter(node.source for node in outline if node.kind in ("model", "tool", "http"))
+    counts = Counter(step.source for step in outline if step.kind in ("model", "tool", "http"))
     order = ("recorded", "substituted", "live", "stubbed")
     return " · ".join(
         f"{number(counts[source])} {stepviews.SOURCE_WORDS[source]}"

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from tracer_ui.api import Child, NoDatabase, Outcome, Run, Store, TracerError
 from tracer_ui.outline import Outline
 from tracer_ui.security import Access
+from tracer_ui.traffic import Traffic
 
 _KEPT_OUTLINES = 8
 _WARMED = 4
@@ -64,6 +65,7 @@ class Site:
     access: Access
     children: Children = field(default_factory=Children)
     closing: threading.Event = field(default_factory=threading.Event)  # live streams end then
+    traffic: Traffic = field(default_factory=Traffic)
     _store: Store | None = None
     _outlines: OrderedDict[str, tuple[Outline, bool]] = field(default_factory=OrderedDict)
     _lock: Any = field(default_factory=threading.Lock)

@@ -4,7 +4,7 @@ import os
 
 os.environ["CREWAI_DISABLE_TELEMETRY"] = "true"
 os.environ["OTEL_SDK_DISABLED"] = "true"
-os.environ["CREWAI_TRACING_ENABLED"] = "false"
+os.environ["CREWAI_TESTING"] = "true"  # its question at the first start in a folder
 
 from crewai import LLM, Agent, Crew, Task
 from crewai.tools import tool

@@ -14,7 +14,7 @@ from tracer.capture.discovery.search import described, function_named, functions
 from tracer.capture.discovery.trampoline import Unwatchable, is_watched, watch
 from tracer.capture.guard import report
 from tracer.capture.imports import watch_imports
-from tracer.capture.readings import tools_of
+from tracer.capture.offers import tools_of
 from tracer.core.records import JSON
 
 _lock = threading.Lock()
@@ -62,11 +62,11 @@ class Discovery:
         self._known.update(new)
         warnings: list[str] = []
         with _lock:
-            for name in new:
-                try:
-                    warnings += _watch_named(name)
-                except Exception as error:  # the user's own objects are looked at
-                    report(f"looking for the tool {name}", error)
+            try:
+                for name, found in functions_called(new).items():
+                    warnings += _watch_found(name, found)
+            except Exception as error:  # the user's own objects are looked at
+                report("looking for tools", error)
         return warnings
 
     def resolve(self) -> None:
@@ -102,8 +102,7 @@ def _watch_by_hand(name: str) -> bool:
     return True
 
 
-def _watch_named(name: str) -> list[str]:
-    found = functions_called(name)
+def _watch_found(name: str, found: list[FunctionType]) -> list[str]:
     if len({function.__code__ for function in found}) > 1 and not any(map(is_watched, found)):
         places = " and ".join(sorted({described(function) for function in found}))
         why = f"two functions have its name ({places})"

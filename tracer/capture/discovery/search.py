@@ -1,8 +1,8 @@
-"""Finds a function of the user's own code by the name of a tool."""
+"""Finds functions of the user's own code by the names of tools."""
 
 import gc
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -12,14 +12,25 @@ from tracer.capture.discovery.trampoline import is_ours
 _MOST_SCANS = 3  # of all objects, for one name: closures are found nowhere else
 _MOST_ENTRIES = 1000
 _scans: dict[str, int] = {}
+_foreign: dict[str, int] = {}  # by name, the identity of modules that are not the user's
 
 
-def functions_called(name: str) -> list[FunctionType]:
-    """The functions of user code that a tool's name may mean, each once, outermost wrapper only."""
-    found = {id(function): function for function in _in_modules(name)}
-    if not found and _scans.get(name, 0) < _MOST_SCANS:
+def functions_called(names: Collection[str]) -> dict[str, list[FunctionType]]:
+    """By name: the functions of user code that a tool of that name may mean, each once, outermost
+    wrapper only. All names are looked for in one pass: a model may be offered many.
+    """
+    found: dict[str, dict[int, FunctionType]] = {name: {} for name in names}
+    for name, function in _in_modules(found.keys()):
+        found[name][id(function)] = function
+    missing = {name for name in names if not found[name] and _scans.get(name, 0) < _MOST_SCANS}
+    for name in missing:
         _scans[name] = _scans.get(name, 0) + 1
-        found = {id(function): function for function in _anywhere(name)}
+    for name, function in _anywhere(missing) if missing else ():
+        found[name][id(function)] = function
+    return {name: _outermost(functions) for name, functions in found.items()}
+
+
+def _outermost(found: dict[int, FunctionType]) -> list[FunctionType]:
     wrapped = {key: list(_wrapped_by(function)) for key, function in found.items()}
     inner = {id(one) for below in wrapped.values() for one in below}
     return [
@@ -53,24 +64,35 @@ def _plain(value: Any) -> FunctionType | None:
     return None if is_ours(inner) else inner
 
 
-def _in_modules(name: str) -> Iterator[FunctionType]:
-    modules: list[object] = list(sys.modules.values())  # a program may put anything there
-    for module in modules:
+def _in_modules(names: Set[str]) -> Iterator[tuple[str, FunctionType]]:
+    modules: list[tuple[str, object]] = list(sys.modules.items())  # which may hold anything
+    for name, module in modules:
+        if _foreign.get(name) == id(module):
+            continue
         if not isinstance(module, ModuleType) or not _is_users(module):
+            if name != "__main__":  # which may yet become a script
+                _foreign[name] = id(module)
             continue
         for key, value in list(vars(module).items()):
-            function = _plain(value) if key == name else _inside(value, name, module)
-            if function is not None:
-                yield function
+            others = names
+            if key in names:
+                yield from _functions({key: value}, (key,))
+                others = names - {key}
+            if isinstance(value, type):
+                # A class is looked at where it was made, not where it was imported.
+                if value.__module__ == module.__name__:
+                    yield from _functions(vars(value), others & vars(value).keys())
+            elif type(value) is dict and len(value) <= _MOST_ENTRIES:
+                yield from _functions(value, others & value.keys())
 
 
-def _inside(value: Any, name: str, module: ModuleType) -> FunctionType | None:
-    """A method of a class of this module, or what a table gives for this name."""
-    if isinstance(value, type):
-        return _plain(vars(value).get(name)) if value.__module__ == module.__name__ else None
-    if type(value) is dict and len(value) <= _MOST_ENTRIES and name in value:
-        return _plain(value[name])
-    return None
+def _functions(
+    table: Mapping[str, Any], names: Iterable[str]
+) -> Iterator[tuple[str, FunctionType]]:
+    for name in names:
+        function = _plain(table.get(name))
+        if function is not None:
+            yield name, function
 
 
 def _is_users(module: ModuleType) -> bool:
@@ -78,13 +100,11 @@ def _is_users(module: ModuleType) -> bool:
     return isinstance(file, str) and is_user_file(file)
 
 
-def _anywhere(name: str) -> Iterator[FunctionType]:
+def _anywhere(names: Set[str]) -> Iterator[tuple[str, FunctionType]]:
     """Functions made inside functions: no module holds them."""
     for value in gc.get_objects():
-        if type(value) is FunctionType and value.__name__ == name:
-            function = _plain(value)
-            if function is not None:
-                yield function
+        if type(value) is FunctionType and value.__name__ in names:
+            yield from _functions({value.__name__: value}, (value.__name__,))
 
 
 def _wrapped_by(function: FunctionType) -> Iterator[Any]:

@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from tracer import providers
 from tracer.capture import scope as scopes
 from tracer.capture.boundary import Call, Decision, HttpAnswer, OpenStep
 from tracer.capture.callsite import callsite
@@ -24,6 +23,7 @@ from tracer.capture.http.telemetry import NOTED, is_telemetry
 from tracer.capture.recorder import RawReply
 from tracer.core.records import JSON, Slot, StepKind
 from tracer.errors import ReplayStop
+from tracer.providers import recognise
 from tracer.providers.base import Api, HttpRequest
 
 READS = ("GET", "HEAD", "OPTIONS")
@@ -53,7 +53,7 @@ def open_step(asked: HttpRequest, *, editable: bool = False) -> OpenStep | None:
         return None
     scope.run.check()
     try:
-        api = providers.recognise(asked.method, asked.url, asked.body)
+        api = recognise(asked.method, asked.url, asked.body)
         if api is None and is_telemetry(asked):
             return _unrecorded(scope, asked)
         call = _make_call(asked, api, scope)

@@ -36,6 +36,11 @@ def _patch(module: Any) -> None:
     sequence.__next__ = draw
 
 
+def is_drawn(path: str) -> bool:
+    """Whether a path holds a name that `tempfile` drew in this process."""
+    return any(name in path for name in list(_names))
+
+
 def without_names(text: str) -> str:
     """The text with a mark in place of each such name."""
     for name in list(_names):

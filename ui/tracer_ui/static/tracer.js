@@ -91,7 +91,7 @@
   const run = $("#run"), steps = $("#steps"), detail = $("#detail");
   const base = run && `/runs/${run.dataset.run}/steps`;
   let current = Number(run?.dataset.current || 0);
-  let loading, focusDetail = false, forkNext = false;
+  let loading, sought = 0, focusDetail = false, forkNext = false;
   const rowOf = (n) => $(`#s${n} > a`);
   const count = () => Math.max(Number($("#run-head").dataset.steps), lastShown());
   const lastShown = () => Number($("#tail > li:last-child > a > .n")?.textContent || 0);
@@ -100,6 +100,7 @@
   const mark = (n, { focus = false } = {}) => {
     const row = rowOf(n);
     for (const old of all("[aria-current=step]", steps)) if (old !== row) { old.removeAttribute("aria-current"); old.tabIndex = -1; }
+    sought = row ? 0 : n;
     if (row) {
       row.setAttribute("aria-current", "step");
       row.tabIndex = 0;
@@ -199,7 +200,7 @@
       else if (event.target.matches?.(".chunk, .chunk-gap") || source?.matches?.(".chunk, .chunk-gap")) {
         rove(steps);
         const row = rowOf(current);
-        if (row && !row.hasAttribute("aria-current")) mark(current, { focus: document.activeElement === document.body });
+        if (row ? !row.hasAttribute("aria-current") : sought === current) mark(current, { focus: document.activeElement === document.body });
         evict();
       } else if (source?.id === "live") news();
     });
@@ -214,7 +215,7 @@
         const gap = document.createElement("div");
         Object.assign(gap, { className: "chunk chunk-gap", id: chunk.id });
         Object.assign(gap.dataset, { first, count: rows });
-        gap.setAttribute("hx-get", `/f/runs/${run.dataset.run}/rows?first=${first}`);
+        gap.setAttribute("hx-get", `/f/runs/${run.dataset.run}/rows?first=${first}&count=${rows}`);
         gap.setAttribute("hx-trigger", "intersect once root:#steps rootMargin:800px");
         gap.setAttribute("hx-swap", "outerHTML");
         const space = document.createElementNS("http://www.w3.org/2000/svg", "svg");

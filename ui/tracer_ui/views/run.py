@@ -18,12 +18,16 @@ from tracer_ui.views.errors import Way, error_response
 from tracer_ui.views.loading import canonical, found_run, found_step, opened, query_int
 from tracer_ui.views.starting import starting_page
 
-CHUNK = 100
+CHUNK = 50  # rows that are loaded at once
+BLOCK = 20 * CHUNK  # rows that one placeholder stands for, far from view
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A stretch of the list: its rows, or (no rows) a placeholder for `count` of them."""
+    """A stretch of the list: its rows, or (no rows) a placeholder for `count` of them.
+
+    A placeholder that comes into view loads its rows; one for more than `CHUNK`, smaller ones.
+    """
 
     run_id: str
     first: int
@@ -72,11 +76,11 @@ class HistoryFragment(Context):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkFragment(Context):
-    """Rows that come into view."""
+class ChunksFragment(Context):
+    """What comes into view."""
 
-    template: ClassVar[str] = "_chunk.html"
-    chunk: Chunk
+    template: ClassVar[str] = "_chunks.html"
+    chunks: tuple[Chunk, ...]
 
 
 def run_redirect(request: Request) -> Response:
@@ -109,7 +113,7 @@ def focus(run: Run, outline: Outline) -> int:
     forked_at = fork_step(run)
     if forked_at is not None and forked_at in outline:
         return forked_at
-    models = [node.n for node in outline if node.kind == "model"]
+    models = outline.of_kind("model")
     return models[-1] if models else outline.last
 
 
@@ -160,8 +164,12 @@ def rows_fragment(request: Request) -> Response:
     run = found_run(request, store)
     outline = site_of(request).outline(store, run)
     first = max(query_int(request, "first", 1), 1)
-    chunk = filled(store, run, outline, first, min(first + CHUNK - 1, outline.last), 0)
-    return respond(request, ChunkFragment(chunk=chunk))
+    last = min(first + query_int(request, "count", CHUNK), outline.last + 1) - 1
+    if last - first < CHUNK:
+        chunks = [filled(store, run, outline, first, last, 0)]
+    else:
+        chunks = _gaps(run, first, min(last, first + BLOCK - 1), CHUNK)
+    return respond(request, ChunksFragment(chunks=tuple(chunks)))
 
 
 def go(request: Request) -> Response:
@@ -202,14 +210,24 @@ def size_of(run: Run, outline: Outline) -> int:
 
 
 def _chunks(store: Store, run: Run, outline: Outline, current: int) -> tuple[Chunk, ...]:
-    chunks = []
-    for first in range(1, outline.last + 1, CHUNK):
-        last = min(first + CHUNK - 1, outline.last)
-        if first <= current <= last:
-            chunks.append(filled(store, run, outline, first, last, current))
-        else:
-            chunks.append(Chunk(run.id, first, last - first + 1, 0, 0, ()))
-    return tuple(chunks)
+    """The list around a step: its own stretch with rows, its block as small placeholders."""
+    before = (current - 1) // CHUNK * CHUNK
+    here = filled(store, run, outline, before + 1, min(before + CHUNK, outline.last), current)
+    block = (current - 1) // BLOCK * BLOCK
+    end = min(block + BLOCK, outline.last)
+    return (
+        *_gaps(run, 1, block, BLOCK),
+        *_gaps(run, block + 1, before, CHUNK),
+        here,
+        *_gaps(run, before + CHUNK + 1, end, CHUNK),
+        *_gaps(run, end + 1, outline.last, BLOCK),
+    )
+
+
+def _gaps(run: Run, first: int, last: int, size: int) -> list[Chunk]:
+    return [
+        Chunk(run.id, n, min(size, last - n + 1), 0, 0, ()) for n in range(first, last + 1, size)
+    ]
 
 
 def _head(site: Site, store: Store, run: Run, outline: Outline) -> RunHead:

@@ -1,0 +1,69 @@
+"""Functions of user code are found by the names of tools, all names in one pass."""
+
+import sys
+from types import FunctionType, ModuleType
+
+import pytest
+
+from tracer.capture.discovery.search import functions_called
+
+SOURCE = """
+def look(): pass
+def pay(): pass
+def hidden(): pass
+class Desk:
+    def refund(self): pass
+class pay_back:
+    def look(self): pass
+TABLE = {"of_a_table": hidden, 3: pay}
+TOO_LONG = dict.fromkeys(range(2000)) | {"of_a_long_table": hidden}
+"""
+
+
+def module(monkeypatch: pytest.MonkeyPatch, name: str, file: str, source: str) -> ModuleType:
+    made = ModuleType(name)
+    made.__file__ = file
+    exec(compile(source, file, "exec"), vars(made))
+    monkeypatch.setitem(sys.modules, name, made)
+    return made
+
+
+def test_functions_methods_and_tables_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = module(monkeypatch, "desk_of_mine", "/home/me/desk_of_mine.py", SOURCE)
+    names = [
+        "look",
+        "pay",
+        "refund",
+        "of_a_table",
+        "of_a_long_table",
+        "pay_back",
+        "of_nobody",
+    ]
+    found = functions_called(names)
+    assert list(found) == names
+    inner = vars(vars(mine)["pay_back"])["look"]
+    assert {name: set(functions) for name, functions in found.items()} == {
+        "look": {vars(mine)["look"], inner},
+        "pay": {vars(mine)["pay"]},
+        "refund": {vars(vars(mine)["Desk"])["refund"]},
+        "of_a_table": {vars(mine)["hidden"]},
+        "of_a_long_table": set(),
+        "pay_back": set(),
+        "of_nobody": set(),
+    }
+
+
+def test_modules_of_others_are_passed_over_until_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = "/opt/site-packages/shelf.py"
+    module(monkeypatch, "shelf_of_others", library, "def of_the_shelf(): pass")
+    assert functions_called(["of_the_shelf"]) == {"of_the_shelf": []}
+    mine = module(
+        monkeypatch, "shelf_of_others", "/home/me/shelf.py", "def of_the_shelf(): return 1"
+    )
+    assert functions_called(["of_the_shelf"]) == {"of_the_shelf": [vars(mine)["of_the_shelf"]]}
+
+
+def test_a_function_made_inside_a_function_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "def make():\n    def made_inside(): pass\n    return made_inside\n"
+    made: FunctionType = module(monkeypatch, "closures", "/home/me/c.py", source).make()
+    assert functions_called(["made_inside", "make"])["made_inside"] == [made]
