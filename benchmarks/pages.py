@@ -108,7 +108,7 @@ def _seen(address: str, paths: list[str], *, rounds: int) -> dict[str, Pairs]:
 
 def _look(page: Page, url: str) -> dict[str, float]:
     page.goto(url, wait_until="load")
-    page.wait_for_function(f"{_PAINT}.length")
+    page.wait_for_function(f"() => {_PAINT}.length")
     paint = float(page.evaluate(f"{_PAINT}[0].startTime"))
     page.wait_for_timeout(500)  # for what a page fetches by itself
     nodes = float(page.evaluate(_COUNT))

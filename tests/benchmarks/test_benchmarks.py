@@ -31,12 +31,15 @@ GROUPS = {
         "streamed openai call: first chunk",
         "streamed openai call: CPU of the agent's thread",
     },
-    "import": {"import tracer", "import tracer and its decorators"},
+    "import": {"import tracer: CPU", "import tracer and its decorators: CPU"},
+    "list": {"list of 1,000 runs", "list of 1,000 runs, those that failed"},
     "page": {
         "run page of 500 steps: first response",
         "run page of 500 steps: next response",
         "run page of 500 steps: HTML",
         "run page of 500 steps: elements",
+        "run page of 500 steps: first paint",
+        "run page of 500 steps: key to next step",
     },
 }
 
@@ -69,7 +72,7 @@ def check(tmp_path: Path, group: str) -> None:
     assert "QUICK" in table
 
 
-@pytest.mark.parametrize("group", ["step", "disk", "stream", "import"])
+@pytest.mark.parametrize("group", ["step", "disk", "stream", "import", "list"])
 def test_every_row_is_measured(tmp_path: Path, group: str) -> None:
     check(tmp_path, group)
 

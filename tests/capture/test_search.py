@@ -63,6 +63,21 @@ def test_modules_of_others_are_passed_over_until_replaced(monkeypatch: pytest.Mo
     assert functions_called(["of_the_shelf"]) == {"of_the_shelf": [vars(mine)["of_the_shelf"]]}
 
 
+def test_a_class_that_answers_nothing_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = """
+class Closed(type):
+    def __getattribute__(cls, name): raise RuntimeError("asked")
+class Shut(metaclass=Closed):
+    def look_into_it(self): pass
+class Odd:
+    @property
+    def __class__(self): raise RuntimeError("asked")
+odd = Odd()
+"""
+    module(monkeypatch, "closed_classes", "/home/me/closed.py", source)
+    assert len(functions_called(["look_into_it"])["look_into_it"]) == 1
+
+
 def test_a_function_made_inside_a_function_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     source = "def make():\n    def made_inside(): pass\n    return made_inside\n"
     made: FunctionType = module(monkeypatch, "closures", "/home/me/c.py", source).make()

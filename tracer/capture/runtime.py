@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracer.capture import ambient, concurrency, config, http, processes, scope, seams
-from tracer.capture.around import watching
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
 from tracer.capture.draws import DrawSource
 from tracer.capture.numbering import Numbers
@@ -105,6 +104,13 @@ def outside(what: str) -> None:
         )
 
 
+def _watching() -> Any:
+    """What watches what happens around steps; only a run needs it."""
+    from tracer.capture.around import watching
+
+    return watching
+
+
 def runs_started() -> int:
     """How many runs this process has started so far."""
     return _started
@@ -150,7 +156,7 @@ def flush(timeout: float = FLUSH_SECONDS, *, rest: bool = False) -> None:
     """Wait until everything recorded so far is written and priced, or `timeout` seconds. `rest`:
     this process ends, and with it what it notes around steps that others end."""
     for run in scope.active_runs():
-        watching.flush(run, rest=rest)
+        _watching().flush(run, rest=rest)
     for recorder in list(_recorders.values()):
         recorder.flush(timeout)
 
@@ -190,7 +196,7 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
         template.handler if template is not None else None,
     )
     run.template = template
-    run.environment = environment() | watching.at_start(entry)
+    run.environment = environment() | _watching().at_start(entry)
     ambient.begin(run, template.draws if template is not None else None)
     if run.draws is not None:
         run.environment["draws"] = True
@@ -209,7 +215,7 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
     )
     run.spans = otel.Bridge()
     scope.run_started(run)
-    watching.started(run)
+    _watching().started(run)
     return run
 
 
@@ -224,7 +230,7 @@ def join_run(run_id: str, database: Path, numbers: Numbers) -> ActiveRun:
     run.spans = otel.Bridge()
     ambient.begin(run)
     scope.run_started(run)
-    watching.started(run)
+    _watching().started(run)
     return run
 
 
@@ -239,8 +245,8 @@ def close_run(
     for body in list(run.bodies):
         body.left()  # nobody who belongs to the run reads on
     if not run.in_child:
-        watching.at_end(run)
-    watching.ended(run)
+        _watching().at_end(run)
+    _watching().ended(run)
     ambient.end(run)
     if run.in_child:
         flush()

@@ -43,7 +43,8 @@ def edited(template: JsonObject, said: Message, seed: bytes) -> JsonObject:
         "content": content,
     }
     return {
-        **without(template, "output"),
+        # An error of the recorded one would make this one an error too.
+        **without(template, "output", "error"),
         "output": {"message": {**without(message, *told), **told}},
         "stopReason": FINISH.write(said, template.get("stopReason"), is_unchanged=is_unchanged),
         "usage": template.get("usage") or _NO_USAGE,

@@ -5,7 +5,6 @@ for ever or ask a database. Objects are shown as their class and attributes, con
 first items. What is named like a secret is not shown.
 """
 
-import logging
 import sys
 from collections import deque
 from itertools import islice
@@ -250,7 +249,8 @@ def _special(value: Any) -> str | None:
         called = value.__func__
         name = called.__name__ if _is(called, FunctionType) else class_name(called)
         return f"<method {class_name(value.__self__)}.{name}>"
-    if _is(value, logging.Logger):
+    logging: Any = sys.modules.get("logging")
+    if logging is not None and _is(value, logging.Logger):
         return f"<logger {object.__getattribute__(value, 'name')}>"
     name = class_name(value)
     if name == "_Environ":

@@ -78,10 +78,12 @@ def _in_modules(names: Set[str]) -> Iterator[tuple[str, FunctionType]]:
             if key in names:
                 yield from _functions({key: value}, (key,))
                 others = names - {key}
-            if isinstance(value, type):
-                # A class is looked at where it was made, not where it was imported.
-                if value.__module__ == module.__name__:
-                    yield from _functions(vars(value), others & vars(value).keys())
+            if issubclass(type(value), type):
+                # A class is looked at where it was made, not where it was imported; and without
+                # asking it, because a metaclass may have its own way of answering.
+                table = type.__getattribute__(value, "__dict__")
+                if table.get("__module__") == module.__name__:
+                    yield from _functions(table, others & table.keys())
             elif type(value) is dict and len(value) <= _MOST_ENTRIES:
                 yield from _functions(value, others & value.keys())
 
