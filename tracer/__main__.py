@@ -1,6 +1,6 @@
 """`python -m tracer` is the `tracer` command."""
 
-from tracer.cli.main import main
+from tracer.cli.entry import main
 
 if __name__ == "__main__":
     main()

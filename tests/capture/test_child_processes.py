@@ -313,7 +313,7 @@ double(2)
 
 def test_a_run_inside_a_run_is_one_of_its_own(desk: Desk) -> None:
     desk.write("inner.py", TOOLS + "double(1)\n")
-    cli = "import sys; from tracer.cli.main import main; sys.exit(main())"
+    cli = "import sys; from tracer.cli.entry import main; sys.exit(main())"
     script = _write(
         desk, f"return subprocess.call([sys.executable, '-c', {cli!r}, 'run', 'inner.py'])"
     )

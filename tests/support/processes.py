@@ -19,7 +19,7 @@ from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
 ROOT = Path(__file__).parents[2]
-CLI = "import sys; from tracer.cli.main import main; sys.exit(main())"
+CLI = "import sys; from tracer.cli.entry import main; sys.exit(main())"
 How = Literal["plain", "run", "per-agent", "module"]
 
 # A chat agent without an SDK: imports a tenth of what an SDK does.

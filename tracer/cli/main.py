@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from tracer.capture import hashseed
 from tracer.cli.text import printable
 from tracer.errors import EXIT_USAGE, TracerError
 
@@ -60,13 +59,6 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="tracer-debugger", prog_name="tracer")
 def group() -> None:
     """Records what an AI agent does, and re-executes it with another answer at any step."""
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Entry point: runs a command and ends the process with its exit code."""
-    if argv is None and sys.argv[1:2] == ["run"]:
-        hashseed.start_again()
-    sys.exit(run_command(sys.argv[1:] if argv is None else argv))
 
 
 def run_command(argv: list[str]) -> int:
