@@ -169,7 +169,7 @@ def as_nobody(code: str, *arguments: object) -> tuple[int, str, str]:
     child = python(
         "import os, sys\n"
         "sys.path.insert(0, os.getcwd())\n"
-        "import tracer.store.reading, tracer.store.writing, pathlib, shutil\n"
+        "import tracer.store.reading, tracer.store.writing, pathlib, shutil, tempfile\n"
         "from tracer.store.reading import Store\n"
         "path = pathlib.Path(sys.argv[1])\n"
         f"if os.getuid() == 0: os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})\n" + code,

@@ -105,7 +105,8 @@ def outside(what: str) -> None:
 
 
 def _watching() -> Any:
-    """What watches what happens around steps; only a run needs it."""
+    """What watches what happens around steps."""
+    # Only a run needs it.
     from tracer.capture.around import watching
 
     return watching

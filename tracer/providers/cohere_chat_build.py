@@ -32,7 +32,7 @@ def edited(template: JsonObject, said: Message, seed: bytes) -> JsonObject:
     message = old if is_unchanged else _edited_message(old, parts, was, seed)
     reason = FINISH.write(said, template.get("finish_reason"), is_unchanged=is_unchanged)
     return {
-        **template,
+        **without(template, "error"),
         "id": template.get("id") or made_id("", seed, str(parts)),
         "message": message,
         "finish_reason": reason,
