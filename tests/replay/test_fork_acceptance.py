@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.processes import Desk
-from tests.support.weather import brain, record_forms, sources, with_its_ledger
+from tests.support.weather import ANTHROPIC, OPENAI, brain, record_forms, sources, with_its_ledger
 from tracer.demo.model_server import ModelServer
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
@@ -110,7 +110,7 @@ def desks(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> dict
         "OPENAI_API_KEY": "sk-desk-0123456789",
         "ANTHROPIC_API_KEY": "sk-ant-desk-0123456789",
     }
-    return record_forms(FORMS, AGENT, env, tmp_path_factory)
+    return record_forms(FORMS, AGENT, env, tmp_path_factory, *OPENAI, *ANTHROPIC)
 
 
 @pytest.fixture(params=FORMS, ids="-".join)

@@ -13,6 +13,8 @@ import pytest
 from tests.support.processes import Desk
 from tests.support.servers import Exchange, OddServer
 from tests.support.weather import (
+    ANTHROPIC,
+    BEDROCK,
     conclusion,
     next_city,
     record_forms,
@@ -246,7 +248,7 @@ def server() -> Iterator[OddServer]:
 @pytest.fixture(scope="module")
 def desks(server: OddServer, tmp_path_factory: pytest.TempPathFactory) -> dict[Form, Desk]:
     """One recording of each form; re-executions only add runs of their own."""
-    return record_forms(FORMS, AGENT, {"BASE": server.url}, tmp_path_factory)
+    return record_forms(FORMS, AGENT, {"BASE": server.url}, tmp_path_factory, *BEDROCK, *ANTHROPIC)
 
 
 @pytest.fixture(params=FORMS, ids="-".join)

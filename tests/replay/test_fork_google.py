@@ -17,6 +17,7 @@ from tests.support.google_wire import Asking, Calls, google_server, signature
 from tests.support.processes import Desk, unpacked
 from tests.support.servers import OddServer
 from tests.support.weather import (
+    GOOGLE,
     conclusion,
     next_city,
     record_forms,
@@ -155,7 +156,7 @@ def desks(server: OddServer, tmp_path_factory: pytest.TempPathFactory) -> dict[F
         "OLLAMA_HOST": server.url,
         "OLLAMA_API_KEY": "",
     }
-    return record_forms(FORMS, AGENT, env, tmp_path_factory)
+    return record_forms(FORMS, AGENT, env, tmp_path_factory, *GOOGLE)
 
 
 @pytest.fixture(params=[form for form in FORMS if form[1] != "async"], ids="-".join)

@@ -12,7 +12,7 @@ import tracer
 from tests.support.agents import Bench, called, said
 from tests.support.processes import Desk
 from tests.support.responses_server import ResponsesServer
-from tests.support.weather import record_forms, sources, with_its_ledger
+from tests.support.weather import OPENAI, RESPONSES, record_forms, sources, with_its_ledger
 from tracer.errors import EXIT_CANNOT, UsageError
 from tracer.reexecution.session import ReplaySpec, plan, plan_with_entry
 from tracer.reexecution.substitute import Substitute
@@ -81,7 +81,7 @@ def server() -> Iterator[ResponsesServer]:
 def desks(server: ResponsesServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Desk]:
     """One recording of each form; re-executions only add runs of their own."""
     env = {"OPENAI_BASE_URL": f"{server.url}/v1", "OPENAI_API_KEY": "sk-desk-0123456789"}
-    return record_forms(FORMS, AGENT, env, tmp_path_factory)
+    return record_forms(FORMS, AGENT, env, tmp_path_factory, *OPENAI, *RESPONSES)
 
 
 @pytest.fixture(params=FORMS)

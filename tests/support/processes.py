@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 
 from tests.support.agents import Bench
+from tests.support.warm import warm
 from tracer.core.records import Run, Step
 from tracer.reexecution.session import Child, ReplaySpec, plan, start
 from tracer.reexecution.substitute import Substitute
@@ -76,6 +78,7 @@ class Desk:
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
+    loaded: tuple[str, ...] = ()  # modules that re-executions find loaded: see `warm`
 
     @property
     def database(self) -> Path:
@@ -149,7 +152,7 @@ class Desk:
         before = dict(os.environ)
         os.environ.update(self.environment(env))
         try:
-            with _redirected(1, files[0]), _redirected(2, files[1]):
+            with self._warmed(*files), _redirected(1, files[0]), _redirected(2, files[1]):
                 child: Child = start(made)
         finally:
             os.environ.clear()
@@ -168,6 +171,17 @@ class Desk:
             outcome.run_id,
             outcome.held_writes,
         )
+
+    @contextmanager
+    def _warmed(self, out: Path, err: Path) -> Iterator[None]:
+        """The re-execution is started by a process that has loaded what it needs."""
+        if not self.loaded:
+            yield
+            return
+        start_copy = partial(warm(self.loaded).start, out=out, err=err)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tracer.reexecution.session.subprocess.Popen", start_copy)
+            yield
 
     def run(self, ref: str = "last") -> Run:
         return self.bench.run(ref)
