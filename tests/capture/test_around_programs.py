@@ -3,8 +3,10 @@ there."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.support.processes import CLI, Desk
+from tracer.capture.processes.asked import command_of
 from tracer.interchange.around import OUTSIDE, Around, around
 
 HOSTILE = r"""
@@ -178,3 +180,14 @@ def test_what_is_outside_any_step_is_the_runs(desk: Desk) -> None:
     assert [item["name"] for item in found.touched] == [str(desk.folder / "report.txt")]
     assert found.frames[0]["values"] == [["limit", "3"]]
     assert found.environment["packages"]["click"]
+
+
+def test_the_command_is_named_whichever_way_a_process_is_started() -> None:
+    for args, command in (
+        (("/bin/ls", ["ls", "-l"], None, None), "ls -l"),
+        ((b"echo hi",), "echo hi"),
+        ((0, "/bin/ls", ("ls", "x"), {}), "ls x"),
+        (("/bin/ls", Path("/bin/ls"), None), "/bin/ls"),
+        ((3,), ""),
+    ):
+        assert command_of(args) == command

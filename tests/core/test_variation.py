@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracer.core.diff import Change, json_changes
-from tracer.core.variation import Ignore, likely_cause
+from tracer.core.variation import Ignore, likely_cause, rule_for
 from tracer.errors import UsageError
 
 EARLIEST, LATEST = datetime(1990, 1, 1), datetime(2090, 1, 1)  # noqa: DTZ001 - as drawn
@@ -89,6 +89,8 @@ OLD = {"messages": [{"parts": [{"content": "at 10:00"}]}, {"parts": [{"content":
         ("/h./", ["messages[0].parts[0].content", "n"]),
         ("date", ["messages[1].parts[0].content", "n"]),
         ("number", ["messages[1].parts[0].content"]),
+        (".n", ["messages[0].parts[0].content", "messages[1].parts[0].content"]),
+        (".", []),
     ],
 )
 def test_a_rule_settles_its_place_and_no_other(rule: str, left: list[str]) -> None:
@@ -97,6 +99,15 @@ def test_a_rule_settles_its_place_and_no_other(rule: str, left: list[str]) -> No
     assert len(changes) == 3
     found = Ignore.parse(rule)
     assert [change.path for change in changes if not found.settles(change)] == left
+
+
+@pytest.mark.parametrize("path", ["date", "id", "messages[0].parts[0].content", ""])
+def test_the_rule_for_a_place_settles_it_whatever_it_is_called(path: str) -> None:
+    rule = Ignore.parse(rule_for(path))
+    assert rule.settles(Change(path, "Oslo", "Rome"))
+    assert rule.settles(Change(f"{path}.x" if path else "x", None, "Rome", added=True))
+    if path:
+        assert not rule.settles(Change(f"other_{path}", "Oslo", "Rome"))
 
 
 @pytest.mark.parametrize("rule", ["/(/", "", "  "])

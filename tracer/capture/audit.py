@@ -3,6 +3,7 @@
 Python calls it for every import, open and connection, on whatever thread.
 """
 
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -42,3 +43,14 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         _refuser(event, args)
     if event in _heard and _ledger is not None:
         _ledger(event, args)
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is written as an address, which needs no look-up."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return True
+    return False

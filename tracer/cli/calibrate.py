@@ -17,7 +17,7 @@ from tracer.cli.options import (
 from tracer.cli.output import BOLD, FAINT, Cell, say, table, write_json
 from tracer.core.diff import Change
 from tracer.core.records import JSON
-from tracer.core.variation import NAMES, Ignore, likely_cause
+from tracer.core.variation import NAMES, Ignore, likely_cause, rule_for
 from tracer.errors import EXIT_DIVERGED, EXIT_DONE, CannotReplayError
 from tracer.reexecution.session import Outcome, ReplaySpec, plan, start, wait_interruptible
 from tracer.store.pruning import prune
@@ -130,7 +130,7 @@ def proposals(variations: list[Variation]) -> list[str]:
         if all(any(rule.settles(change) for rule in known) for change in changes):
             continue
         named = (name for name in NAMES if all(Ignore.parse(name).settles(c) for c in changes))
-        rules.append(next(named, one.path))
+        rules.append(next(named, rule_for(one.path)))
     return rules
 
 

@@ -1,8 +1,9 @@
 """What varies by itself between two executions: dates, ids, the order of the same things. Pure.
 
 A rule says what is to be ignored when a question is compared with the recorded one: one of the
-`NAMES`, a place (`messages[0].parts[0].content`, `[*]` for any item, with what lies below it), or
-`/regular expression/`, whose matches count as equal.
+`NAMES`; a place (`messages[0].parts[0].content`, `[*]` for any item) with what lies below it, after
+a dot where it is called like one of the names (`.date`); or `/regular expression/`, whose matches
+count as equal.
 """
 
 import re
@@ -67,6 +68,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def rule_for(path: str) -> str:
+    """The rule that ignores a place and what lies below it; "" is all there is."""
+    return f".{path}" if path in NAMES or not path else path
+
+
 @dataclass(frozen=True, slots=True)
 class Ignore:
     """One rule, as the user wrote it (`text`)."""
@@ -87,8 +93,9 @@ class Ignore:
                 raise UsageError(f"--ignore {text}: {error}; mend the expression") from None
         if not text.strip():
             raise UsageError(f"--ignore is empty: give {', '.join(NAMES)}, a place or /…/")
-        place = re.escape(text.strip()).replace(r"\[\*\]", r"\[\d+\]")
-        return cls(text, place=re.compile(place + r"(?:[.\[].*)?", re.S))
+        place = re.escape(text.strip().removeprefix(".")).replace(r"\[\*\]", r"\[\d+\]")
+        below = r"(?:[.\[].*)?" if place else ".*"
+        return cls(text, place=re.compile(place + below, re.S))
 
     def settles(self, change: Change) -> bool:
         """Whether the change is one that this rule ignores."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from tracer.core.diff import Change, json_changes
 from tracer.core.records import JSON, Step
 from tracer.core.summary import clip
-from tracer.core.variation import NAMES, likely_cause
+from tracer.core.variation import NAMES, likely_cause, rule_for
 from tracer.reexecution.likely import ALL, Recorded, why_it_varies
 
 Kind = Literal["changed_request", "missing_step", "extra_step", "order"]
@@ -93,7 +93,7 @@ def _cause(differences: list[Change]) -> tuple[str | None, tuple[str, ...]]:
     """What makes them all differ, if it is one thing, and the rules that would ignore them."""
     found = [likely_cause(change) for change in differences]
     kinds = {one for one in found if one is not None}
-    places = tuple(dict.fromkeys(change.path for change in differences if change.path))[:5]
+    places = tuple(dict.fromkeys(rule_for(change.path) for change in differences))[:5]
     choices = tuple(f"--ignore {shlex.quote(place)}" for place in places)
     if len(kinds) != 1 or None in found:
         return None, choices

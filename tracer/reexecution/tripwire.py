@@ -14,7 +14,7 @@ from typing import Any
 from tracer.capture import audit
 from tracer.capture.callsite import callsite, is_user_file
 from tracer.capture.processes import is_standin
-from tracer.capture.processes.asked import is_probing
+from tracer.capture.processes.asked import command_of, is_probing
 
 Refuse = Callable[[str], None]
 
@@ -62,7 +62,7 @@ def _tried(event: str, args: tuple[Any, ...]) -> str | None:
         host = args[0].decode() if isinstance(args[0], bytes) else args[0]
         if host is None or host in _LOCAL_NAMES or host == socket.gethostname():
             return None
-        return None if _is_number(host) else f"a look-up of the host name {host}"
+        return None if audit.is_address(host) else f"a look-up of the host name {host}"
     return None
 
 
@@ -75,27 +75,10 @@ def _started(event: str, args: tuple[Any, ...]) -> str | None:
         frame = frame.f_back
     if frame is None:
         return None
-    words = args[1] if len(args) > 1 and isinstance(args[1], list | tuple) else args[0]
-    shown = words if isinstance(words, list | tuple) else [words]
-    return f"to start the process `{' '.join(_text(word) for word in shown)[:200]}`"
-
-
-def _text(word: Any) -> str:
-    return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
+    return f"to start the process `{command_of(args)[:200]}`"
 
 
 def _address(address: Any) -> str:
     if isinstance(address, tuple) and len(address) >= 2:
         return f"{address[0]}:{address[1]}"
     return str(address)
-
-
-def _is_number(host: str) -> bool:
-    """Whether a host is written as an address, which needs no look-up."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, host)
-        except OSError:
-            continue
-        return True
-    return False

@@ -7,7 +7,6 @@ libraries in C do by themselves is not seen.
 """
 
 import os
-import socket
 import sys
 import threading
 from typing import Any
@@ -18,7 +17,7 @@ from tracer.capture.callsite import is_own_file
 from tracer.capture.gathered import Gathered
 from tracer.capture.guard import report
 from tracer.capture.processes import is_standin, temporary
-from tracer.capture.processes.asked import is_probing, words_of
+from tracer.capture.processes.asked import command_of, is_probing
 
 _CHARS = 400  # of one name
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -129,7 +128,7 @@ def _note(gathered: Gathered, event: str, args: tuple[Any, ...], frame: Any) -> 
             gathered.touch(_PAIRS[event], names[0], names[1])
     elif event in _PROCESSES:
         if not is_standin() and not _is_inside_popen(event, frame):
-            gathered.touch("started", _command(event, args))
+            gathered.touch("started", command_of(args)[:_CHARS])
     elif event == "sqlite3.connect":
         _database(gathered, args[0])
     elif not gathered.wire:
@@ -167,11 +166,6 @@ def _database(gathered: Gathered, database: Any) -> None:
             gathered.touch("database", path[:_CHARS])
 
 
-def _command(event: str, args: tuple[Any, ...]) -> str:
-    given = args[1] if len(args) > 1 and isinstance(args[1], list | tuple) else args[0]
-    return " ".join(words_of(given))[:_CHARS]
-
-
 def _is_inside_popen(event: str, frame: Any) -> bool:
     """`Popen` may start its process by `posix_spawn`; that is one process."""
     return event == "os.posix_spawn" and frame.f_code.co_filename.endswith("subprocess.py")
@@ -182,7 +176,7 @@ def _network(gathered: Gathered, event: str, args: tuple[Any, ...]) -> None:
         host, port = args[0], args[1]
         if isinstance(host, bytes):
             host = host.decode("latin-1")
-        if isinstance(host, str) and isinstance(port, int) and not _is_number(host):
+        if isinstance(host, str) and isinstance(port, int) and not audit.is_address(host):
             gathered.hosts = {**(gathered.hosts or {}), port: {host, *_hosts(gathered, port)}}
         return
     address = args[1]
@@ -197,13 +191,3 @@ def _network(gathered: Gathered, event: str, args: tuple[Any, ...]) -> None:
 
 def _hosts(gathered: Gathered, port: int) -> set[str]:
     return set() if gathered.hosts is None else gathered.hosts.get(port, set())
-
-
-def _is_number(host: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, host)
-        except OSError:
-            continue
-        return True
-    return False

@@ -56,6 +56,13 @@ def given_to_run(frame: Any) -> bytes | str | None:
     return None
 
 
+def command_of(args: tuple[Any, ...]) -> str:
+    """The command in the arguments of an audit event that tells of a process."""
+    lists = (given for given in args if isinstance(given, list | tuple) and given)
+    texts = (given for given in args if isinstance(given, str | bytes | os.PathLike))
+    return " ".join(words_of(next(lists, None) or next(texts, "")))
+
+
 def words_of(args: Any, executable: Any = None) -> list[str]:
     """The command as a list of text. Raises TypeError for what is no command."""
     if isinstance(args, str | bytes | os.PathLike):
