@@ -23,6 +23,7 @@ from tracer.capture.readings import (
     read_function_end,
     read_start,
 )
+from tracer.capture.said import without_named
 from tracer.capture.toolcalls import ToolCalls
 from tracer.core.chain import BodySplitter, SplitBody
 from tracer.core.draws import Drawn
@@ -156,7 +157,8 @@ class StoreRecorder:
 
         def note() -> Noted:
             known = secrets.of_run(run.id)
-            return Noted(run.id, n, kind, json_bytes(known.record(known.tree(what, "output"))))
+            clean = without_named(known.tree(what, "output"), known)
+            return Noted(run.id, n, kind, json_bytes(known.record(clean)))
 
         job = _Once(note)
         write = functools.partial(self._write_noted, run=run, job=job)

@@ -34,6 +34,11 @@ class Wishes:
     calls: tuple["Callable[[str, str], str]", ...] = ()
     forms: bool = True
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names without the places before them."""
+        return tuple(dict.fromkeys(name.rpartition(".")[2] for name in self.names))
+
 
 NOTHING = Wishes()
 

@@ -17,7 +17,7 @@ from types import (
 )
 from typing import Any
 
-from tracer.capture import redact
+from tracer.capture import config, redact
 from tracer.core.marks import REDACTED
 
 _DEPTH = 4
@@ -209,6 +209,8 @@ class _Showing:
 
 def hidden(name: str, value: Any) -> str | None:
     """What stands for a value whose name says that it is secret; None for others."""
+    if name.lower() in config.get().redact.fields:
+        return REDACTED
     if _is(value, bool | int | float | None) or not redact.is_secret_name(name):
         return None
     return REDACTED
