@@ -51,7 +51,9 @@ def test_other_words_stay(named: None, text: str) -> None:
 
 def test_nothing_of_it_is_stored(named: None, bench: Bench) -> None:
     @tracer.tool
-    def work(customer: dict[str, str]) -> None:
+    def work() -> None:
+        # In no argument and no answer, so nothing else has shown that it is one.
+        customer = {"ssn": SECRET}
         ssn = customer["ssn"]
         print(f"checking {customer}")
         logging.getLogger("shop").warning("bad ssn=%s", ssn)
@@ -59,7 +61,7 @@ def test_nothing_of_it_is_stored(named: None, bench: Bench) -> None:
 
     @tracer.agent
     def agent() -> None:
-        work({"ssn": SECRET})
+        work()
 
     with pytest.raises(ValueError, match="no such customer"):
         agent()
