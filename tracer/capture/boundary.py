@@ -23,6 +23,7 @@ from tracer.capture.calls import LIVE, Call, Decision, StepHandler
 from tracer.capture.draws import Draws
 from tracer.capture.gathered import Gathered
 from tracer.capture.ids import new_run_id, new_step_id
+from tracer.capture.loopturns import LoopTurns
 from tracer.capture.numbering import Numbers
 from tracer.capture.scope import Scope
 from tracer.capture.turns import Turns
@@ -143,6 +144,7 @@ class ActiveRun:
         self.closers: dict[str, Callable[[], None]] = {}  # of steps that may outlive their code
         self.numbers = Numbers()
         self.ends = Turns(self.next_seq)
+        self.loop_ends = LoopTurns()
         self.environment: dict[str, JSON] = {}  # what it says from its start on
         # Looks at the program's streams where a step starts; None: nothing is noted around steps.
         self.look: Callable[[], None] | None = None
@@ -196,6 +198,7 @@ class ActiveRun:
             if self.draws is not None:
                 self.draws.after_fork_in_child()
             self.ends = Turns(self.next_seq)
+            self.loop_ends = LoopTurns()
             self._lock = threading.Lock()
             self._named = {}
 
@@ -275,6 +278,7 @@ class ActiveRun:
         if self.look is not None:
             self.look()
         self.ends.went_on()
+        self.loop_ends.went_on()
         step_id = new_step_id()
         if self.draws is not None:
             self.draws.hand_over()

@@ -8,15 +8,13 @@ points are given up after a while: `relaxed` counts how often.
 """
 
 import _thread
-import asyncio
-import sys
 import threading
 import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
+from tracer.capture.loopturns import current_task, pause
 from tracer.capture.settling import TURNS, Runner, anyone_runs
 
 # A missing point is given up after this plus what the recording took to reach it.
@@ -189,14 +187,15 @@ class Gate:
         if index is None:
             return
         task = current_task()
-        last, turns = self._released, 0
+        last, turns = self._released, -1
         with self._condition:
             self._waiting.add(index)
         try:
             while True:
                 with self._condition:
-                    wait = self._try(index, task, turns)
+                    # Counted anew for whoever was let go while this one was paused.
                     last, turns = self._released, turns + 1 if last is self._released else 0
+                    wait = self._try(index, task, turns)
                 if wait <= 0:
                     return
                 await pause(0.0 if turns <= TURNS else min(wait, 0.002))
@@ -204,30 +203,3 @@ class Gate:
             with self._condition:
                 self._waiting.discard(index)
                 self._condition.notify_all()
-
-
-def current_task() -> object:
-    """What tells the running task from others of its event loop; None outside any."""
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        trio = sys.modules.get("trio")
-        return None if trio is None else trio.lowlevel.current_task()
-
-
-async def pause(seconds: float) -> None:
-    """Sleep on whatever event loop this is."""
-    trio = trio_running()
-    await (asyncio if trio is None else trio).sleep(seconds)
-
-
-def trio_running() -> Any:
-    """The module of trio where the calling code runs on its loop; else None."""
-    trio: Any = sys.modules.get("trio")
-    if trio is None:
-        return None
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return trio
-    return None

@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from tracer.capture import identity
 from tracer.capture.boundary import LIVE, Call, Decision
+from tracer.capture.loopturns import pause, trio_running
 from tracer.capture.secrets import Secrets
 from tracer.core.chain import BodySplitter
 from tracer.core.records import Step
@@ -23,7 +24,7 @@ from tracer.reexecution.answers import Answers
 from tracer.reexecution.breaking import stop_before
 from tracer.reexecution.budget import Budget
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
-from tracer.reexecution.gate import Gate, pause, trio_running
+from tracer.reexecution.gate import Gate
 from tracer.reexecution.heldstate import HeldStates
 from tracer.reexecution.likely import Recorded
 from tracer.reexecution.marked import Marked, hidden

@@ -65,6 +65,8 @@ class Readers:
         self._depth.add(key)
         try:
             data = await reading
+            if reader.at_eof():
+                await heard.turn()
         except BaseException as error:
             self._heard.pop(key, None)
             heard.end(False, error)

@@ -4,6 +4,7 @@ The step ends when the body has been read, when the reader closes it early (Open
 at `[DONE]`), breaks, or is forgotten.
 """
 
+import sys
 from typing import Any
 
 from tracer.capture.boundary import HttpAnswer
@@ -24,6 +25,12 @@ class Heard:
         self.chunks: list[bytes] = []
         self.times: list[int] = []
         exchange.step.run.bodies.add(self)
+
+    async def turn(self, *, leaving: bool = False) -> None:
+        """Awaited before an end on an event loop; `leaving`: the body is being closed."""
+        run = self.exchange.step.run
+        if not self.exchange.step.ended:
+            await (run.loop_ends.mine_unless_leaving() if leaving else run.loop_ends.mine())
 
     def left(self) -> None:
         """Nobody reads on."""
@@ -116,6 +123,28 @@ class Given:
         info = error_info(error)
         failure = {"type": info.type, "message": info.message}
         self.exchange.ended(self._reply(False, failure), error)
+
+    def leave(self) -> None:
+        """The reader closes it: where the recorded one did, when the recorded order allows it."""
+        try:
+            if self._leaves_as_recorded():
+                self._run.wait(self._decision, "end")
+        finally:
+            self.left()
+
+    async def leave_async(self) -> None:
+        """The same, awaited."""
+        try:
+            if self._leaves_as_recorded():
+                await self._run.wait_async(self._decision, "end")
+        finally:
+            self.left()
+
+    def _leaves_as_recorded(self) -> bool:
+        answer = self.answer
+        stopped_here = not (answer.complete or answer.hangs or answer.failure) and self.is_all()
+        # An exception that goes by was not in the recording, or comes in no recorded order.
+        return stopped_here and not self.exchange.step.ended and sys.exc_info()[0] is None
 
     def left(self) -> None:
         """The reader closed it, or forgot it."""

@@ -48,6 +48,7 @@ class _Live:
             async for chunk in self._inner:
                 heard.seen(chunk)
                 yield chunk
+            await heard.turn()
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -64,6 +65,7 @@ class _Live:
     async def aclose(self) -> None:
         try:
             await self._inner.aclose()
+            await self._heard.turn(leaving=True)
         finally:
             self._heard.end(False)
 
@@ -93,10 +95,10 @@ class _Served:
             raise self._exchange.failure(failure)
 
     def close(self) -> None:
-        self._given.left()
+        self._given.leave()
 
     async def aclose(self) -> None:
-        self._given.left()
+        await self._given.leave_async()
 
     def __del__(self) -> None:
         self._given.left()
