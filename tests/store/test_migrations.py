@@ -90,7 +90,7 @@ def test_the_schema_explains_itself(path: Path) -> None:
 def older(path: Path) -> None:
     """A database from before the last migration."""
     conn = connect(path)
-    for name in ("run_not_ok", "run_numbers", "run_diverged"):
+    for name in ("run_not_ok", "run_numbers", "run_forked", "run_diverged"):
         conn.execute(f"drop index {name}")
     for name in ("duration", "cost", "tokens", "steps"):
         conn.execute(f"drop index run_by_{name}")

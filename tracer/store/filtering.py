@@ -18,17 +18,15 @@ _AMOUNTS = {"cost": COST, "tokens": TOKENS, "duration": DURATION, "steps": "step
 _FEW = 2000  # rows up to which looking each up is quicker than reading the list in its order
 _SECOND = 10**9
 
-_HAS = {
-    "fork": "run.id in (select parent_run from run where parent_run is not null"
-    f" and key not in ({DELETED}))",
-    "divergence": "divergences <> '[]'",
+# Conditions that few rows may fit: the condition, and a query for the rows that fit it.
+_OF_ROWS = {
+    "has:divergence": "divergences <> '[]'",
+    "is:fork": "parent_run is not null and fork is not null",
+    "is:replay": "parent_run is not null and fork is null",
+    "is:imported": "origin <> 'local'",
+    "is:original": "parent_run is null",
 }
-_IS = {
-    "original": "parent_run is null",
-    "fork": "(parent_run is not null and fork is not null)",
-    "replay": "(parent_run is not null and fork is null)",
-    "imported": "origin <> 'local'",
-}
+_CHILDREN = f"from run as child where key not in ({DELETED}) and child.parent_run"
 
 
 @dataclass(slots=True)
@@ -50,8 +48,8 @@ class Filter:
 
     @property
     def where(self) -> str:
-        """All conditions as one."""
-        return " and ".join(self.parts) or "1"
+        """All conditions as one, those that ask other tables last."""
+        return " and ".join(sorted(self.parts, key=lambda part: "select" in part)) or "1"
 
 
 def conditions(
@@ -99,18 +97,18 @@ def _part(conn: sqlite3.Connection, made: Filter, term: Term, now_ns: int, statu
 def _hits(conn: sqlite3.Connection, made: Filter, query: str, term: Term | None) -> str:
     if not query:
         return "0"
-    count = "select count(*) from (select 1 from search where search match ? limit ?)"
-    (found,) = conn.execute(count, (query, _FEW + 1)).fetchone()
-    found_in = search.runs_with(made.bind(query))
-    if term is not None:
+    word = made.bind(query)
+    few = _few(conn, f"select rowid from search where search match {word}", made)
+    rows = search.runs_with(word)
+    if term is not None:  # what a person noted is not in the index
         like = made.bind(f"%{_unlike(term.values[0])}%")
-        found_in += f" union all select run from label where note like {like} escape '\\'"
-    return _in(made, found_in, few=found <= _FEW, negated=term is not None and term.negated)
+        rows += f" union all select run from label where note like {like} escape '\\'"
+    return _in(made, rows, few=few and not (term is not None and term.negated))
 
 
 def _status(made: Filter, term: Term, status: str) -> str:
     wanted = {one for value in term.values for one in _statuses(value)}
-    if "ok" not in wanted and not term.negated:
+    if ("ok" in wanted) == term.negated:
         made.not_ok = True
     places = ", ".join(made.bind(value) for value in sorted(wanted))
     return f"{status} in ({places})"
@@ -121,47 +119,53 @@ def _statuses(value: str) -> tuple[str, ...]:
 
 
 def _flag(conn: sqlite3.Connection, made: Filter, term: Term, value: str) -> str:
-    if term.field == "is" and value in _IS:
-        return _IS[value]
-    if term.field == "has" and value in _HAS:
-        return _HAS[value]
-    alone = len(term.values) == 1
-    if term.field == "is":
-        labelled = f"select run from label where {value}_ns is not null"
-        return _in(made, labelled, few=alone, negated=term.negated)
+    leads = len(term.values) == 1 and not term.negated
+    named = f"{term.field}:{value}"
+    if named in _OF_ROWS:
+        condition = _OF_ROWS[named]
+        rows = f"select key from run where {condition}"
+        few = leads and value != "original" and _few(conn, rows, None)
+        return _in(made, rows, few=True) if few else f"({condition})"
+    if named == "has:fork":
+        rows = f"select key from run where id in (select parent_run {_CHILDREN} is not null)"
+        few = leads and _few(conn, f"select 1 {_CHILDREN} is not null", None)
+        return _in(made, rows, few=True) if few else f"exists (select 1 {_CHILDREN} = run.id)"
+    if term.field == "is":  # people do not pin or delete by the ten thousand
+        return _in(made, f"select run from label where {value}_ns is not null", few=leads)
     if value == "tag":
-        tagged = "select run from facet where field = 'tag'"
-        return _in(made, tagged, few=alone and _few(conn, tagged, []), negated=term.negated)
-    found = f"select run from facet where field = 'has' and value = {made.bind(value)}"
+        return _of_facet(conn, made, "field = 'tag'", leads=leads)
+    part = _of_facet(conn, made, f"field = 'has' and value = {made.bind(value)}", leads=False)
     if value == "note":  # a person's note counts as the program's does
-        found += " union all select run from label where note <> ''"
-    few = alone and _few(conn, found, made.parameters)
-    return _in(made, found, few=few, negated=term.negated)
+        return f"({part} or +run.key in (select run from label where note <> ''))"
+    return part
 
 
 def _facet(conn: sqlite3.Connection, made: Filter, name: str, term: Term) -> str:
     # As one parameter, because a hostile file may have more names than SQLite takes parameters.
     values = made.bind(json.dumps(facets.fitting(conn, name, term.values)))
-    found = (
-        f"select run from facet where field = '{name}'"
-        f" and value in (select value from json_each({values}))"
-    )
-    few = _few(conn, found, made.parameters)
-    return _in(made, found, few=few, negated=term.negated)
+    condition = f"field = '{name}' and value in (select value from json_each({values}))"
+    return _of_facet(conn, made, condition, leads=not term.negated)
 
 
-def _few(conn: sqlite3.Connection, rows: str, parameters: list[object]) -> bool:
+def _of_facet(conn: sqlite3.Connection, made: Filter, condition: str, *, leads: bool) -> str:
+    rows = f"select run from facet where {condition}"
+    if _few(conn, rows, made if "?" in condition else None):
+        return _in(made, rows, few=leads)
+    return f"exists ({rows} and facet.run = run.key)"
+
+
+def _few(conn: sqlite3.Connection, rows: str, made: Filter | None) -> bool:
+    """Whether a query (whose last parameter is the last of `made`) gives few rows."""
+    parameters = [] if made is None else made.parameters
     count = f"select count(*) from (select 1 from ({rows}) limit {_FEW + 1})"
     (found,) = conn.execute(count, parameters).fetchone()
     return bool(found <= _FEW)
 
 
-def _in(made: Filter, rows: str, *, few: bool, negated: bool) -> str:
-    """The run is one of `rows`; a plus keeps SQLite from looking each of many up by its key."""
-    if few and not negated:
-        made.led = True
-        return f"run.key in ({rows})"
-    return f"+run.key in ({rows})"
+def _in(made: Filter, rows: str, *, few: bool) -> str:
+    """The run is one of `rows`. Few lead; a plus keeps SQLite from looking each of many up."""
+    made.led = made.led or few
+    return f"{'' if few else '+'}run.key in ({rows})"
 
 
 def _id(made: Filter, value: str) -> str:

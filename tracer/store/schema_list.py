@@ -47,6 +47,7 @@ create index run_by_tokens on run
   (coalesce(input_tokens + output_tokens, input_tokens, output_tokens, -1), started_ns)
   where status <> 'running'""",
     "create index run_by_steps on run (steps, started_ns) where status <> 'running'",
+    "create index run_forked on run (started_ns) where fork is not null",
     "create index run_diverged on run (started_ns) where divergences <> '[]'",
     "insert into facet select key, 'name', name from run",
     "insert or ignore into facet select run, kind, name from step where kind in ('agent', 'tool')",
