@@ -63,6 +63,12 @@ def saved(conn: sqlite3.Connection) -> list[SavedFilter]:
     return [SavedFilter(*row) for row in rows]
 
 
+def thrown_away(conn: sqlite3.Connection, deleted_ns: int) -> int:
+    """How many runs were thrown away together at that time, and still are."""
+    sql = "select count(*) from label where deleted_ns = ?"
+    return int(conn.execute(sql, (deleted_ns,)).fetchone()[0])
+
+
 class Labels:
     """Changes labels and saved filters of one database. Each method is one transaction.
 

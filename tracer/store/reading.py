@@ -119,6 +119,11 @@ class Store:
         with self._reading() as conn:
             return labels.of_runs(conn, run_ids)
 
+    def thrown_away(self, deleted_ns: int) -> int:
+        """How many runs of those that were deleted together at that time lie in the trash."""
+        with self._reading() as conn:
+            return labels.thrown_away(conn, deleted_ns)
+
     def saved_filters(self) -> list[SavedFilter]:
         """The filters somebody saved, by name."""
         with self._reading() as conn:
