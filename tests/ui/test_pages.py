@@ -23,9 +23,7 @@ def listed(page: str) -> list[tuple[str, str]]:
     return re.findall(r'<tr id="r([0-9a-f]{32})" class="run-row depth-(\d)', page)
 
 
-def test_the_list_shows_content_and_folds_families(
-    client: TestClient, ids: dict[str, str]
-) -> None:
+def test_the_list_shows_content_and_folds_families(client: TestClient, ids: dict[str, str]) -> None:
     page = client.get("/runs").text
     alone = {"running", "failed", "hostile", "empty", "interrupted"}
     assert listed(page) == [

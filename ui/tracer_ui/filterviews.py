@@ -63,7 +63,7 @@ _QUICK = (
 )
 _FIXED = (
     ("State", ("status",), ("ok", "error", "interrupted", "stopped")),
-    ("With", ("has",), ("error", "note", "fork", "divergence", "tag")),
+    ("Has", ("has",), ("error", "note", "fork", "divergence", "tag")),
     ("Is", ("is",), ("original", "replay", "imported", "deleted")),
     ("Since", ("after",), ("1h", "today", "7d", "30d")),
 )

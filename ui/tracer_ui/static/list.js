@@ -53,5 +53,7 @@
     event.target.elements.at.value = next ? next.id.slice(1) : "";
   });
   count();
-  $(".run-link", $(/^#r[0-9a-f]{32}$/.test(location.hash) ? location.hash : "#none") || none)?.focus();
+  // The browser goes to the address's row when all is loaded, and takes the focus away for it.
+  const named = /^#r[0-9a-f]{32}$/.test(location.hash) && $(`${location.hash} .run-link`);
+  if (named) window.addEventListener("load", () => setTimeout(() => named.focus({ preventScroll: true })));
 })();

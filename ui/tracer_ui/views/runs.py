@@ -16,7 +16,7 @@ from tracer_ui.rendering import frame, respond
 from tracer_ui.runlist import RunRows, kin, rows
 from tracer_ui.runrows import RunRow
 from tracer_ui.site import site_of
-from tracer_ui.views.loading import opened, query_int
+from tracer_ui.views.loading import opened
 
 _COUNTED = 1000
 _UNFOLDED = 20
@@ -139,7 +139,7 @@ def list_page(request: Request, message: str = "", status: int = 200) -> Respons
         count=_count(store, wanted, found),
         total="" if found.rows else _counted(store.count_runs(most=_COUNTED)),
         live=_live(store, wanted, found),
-        undo=_undo(store, query_int(request, "deleted", 0)),
+        undo=_undo(store, given.get("deleted", "")),
         here=wanted.path(before=before or ""),
         trash=wanted.query.asks("is", "deleted"),
         first=wanted.path() if before else "",
@@ -189,9 +189,10 @@ def _counted(count: int) -> str:
     return f"{count:,}+" if count >= _COUNTED else f"{count:,}"
 
 
-def _undo(store: Store, when: int) -> Undo | None:
-    count = store.thrown_away(when) if when else 0
-    return Undo(f"{plural(count, 'run')} deleted.", when) if count else None
+def _undo(store: Store, when: str) -> Undo | None:
+    at = int(when) if when.isascii() and when.isdigit() and len(when) < 20 else 0
+    count = store.thrown_away(at) if at else 0
+    return Undo(f"{plural(count, 'run')} deleted.", at) if count else None
 
 
 def _command(wanted: Asked) -> str:
