@@ -221,4 +221,5 @@ def test_news_keep_selection_focus_and_what_is_unfolded(window: Open, tmp_path: 
         expect(page.locator("[data-selected]")).to_contain_text("selected:")
         other.end("error")  # the stream goes on from there
         expect(page.locator(f"#r{other.id} .status-word")).to_have_text("failed")
+        expect(pill).to_be_hidden()
         writer.close()

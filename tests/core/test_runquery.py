@@ -21,8 +21,9 @@ from tracer.core.runquery import (
 )
 
 # Any text a value may be: no control characters and halves of characters, which are spaces.
-VALUES = st.text(
-    st.characters(exclude_categories=("Cc", "Cs")) | st.sampled_from(' ",\\:*-'), min_size=1
+VALUES = (
+    st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1)
+    | st.text(st.sampled_from(' ",\\:*-ab'), min_size=1)
 ).filter(lambda text: text.strip() != "")
 WORDS = VALUES.filter(lambda text: any(char.isalnum() for char in text))
 SIGNS: tuple[Sign, ...] = ("", ">", ">=", "<", "<=")
