@@ -115,6 +115,7 @@ def server() -> Iterator[ModelServer]:
 @pytest.fixture
 def at(desk: Desk, server: ModelServer) -> Desk:
     desk.env |= {"OPENAI_BASE_URL": f"{server.url}/v1", "TRACER_QUIET": "1"}
+    desk.load()
     return desk
 
 
