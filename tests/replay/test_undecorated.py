@@ -147,6 +147,20 @@ def test_a_tool_is_found_recorded_and_not_run_again(
     assert at.ledger() == ["weather Bergen", "weather Oslo"]
 
 
+def test_a_tool_is_found_although_nothing_could_be_written_yet(at: Desk) -> None:
+    """Fails when the end of a model call does not look for its tools itself."""
+    locking = """
+import sqlite3
+held = sqlite3.connect(os.environ["TRACER_DB"], isolation_level=None)
+held.execute("BEGIN IMMEDIATE")
+"""
+    script = at.write(
+        "agent.py", LOOP + locking + AGENTS["by name"] + "held.rollback()\n", prelude=False
+    )
+    assert at.record(script).out == "Go to Oslo.\n"
+    assert [name for name, *_ in tools(at)] == ["weather", "weather"]
+
+
 def test_after_the_fork_an_unknown_effect_needs_leave(at: Desk) -> None:
     at.record(at.write("agent.py", LOOP + AGENTS["by name"], prelude=False))
     elsewhere = Substitute("tool_call", tool_name="weather", arguments={"city": "Trondheim"})
