@@ -285,8 +285,15 @@ def test_an_imported_run_has_no_files(at: Desk, tmp_path: Path) -> None:
     elsewhere.folder.mkdir()
     elsewhere.env = at.env | {"TRACER_DB": str(elsewhere.database)}
     import_bundle(tmp_path / "run.json.gz", elsewhere.database)
-    with pytest.raises(CannotReplayError, match="stay with the database that recorded the run"):
+    with pytest.raises(CannotReplayError, match="an exported run has none of them"):
         elsewhere.replay(script=str(at.folder / "agent.py"))
+
+
+def test_states_that_are_gone(at: Desk) -> None:
+    record(at)
+    shutil.rmtree(at.folder / "traces.db-workspaces.git")
+    with pytest.raises(CannotReplayError, match="can't be brought back"):
+        at.replay()
 
 
 def test_in_this_process_there_is_no_other_workspace(bench: Bench, tmp_path: Path) -> None:

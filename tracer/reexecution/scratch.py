@@ -47,6 +47,11 @@ def check_workspace(database: Path, run: Run, steps: list[Step], fork: Step | No
     if found is None:
         return
     folder, state = found
+    if run.origin != "local":
+        raise CannotReplayError(
+            f"the run worked on the files in {folder}, and an exported run has none of them: it can "
+            "be re-executed where it was recorded"
+        )
     for step in steps:
         told = step.detail.get("workspace")
         lost = isinstance(told, dict) and told.get("lost")
@@ -60,8 +65,8 @@ def check_workspace(database: Path, run: Run, steps: list[Step], fork: Step | No
                   repository / "index-check")  # fmt: skip
     if not (repository / "HEAD").is_file() or not trees.holds(state):
         raise CannotReplayError(
-            f"the states of the workspace {folder} are not in {repository}: they stay with the "
-            "database that recorded the run, and an exported run has none"
+            f"the states of the workspace {folder} are not in {repository} any more, so its files "
+            "can't be brought back"
         )
 
 
