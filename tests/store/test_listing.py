@@ -4,6 +4,7 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,7 @@ def filled(path: Path, writer: StoreWriter) -> Store:
     models = ["gpt-4.1", "gpt-4.1-mini", "claude-5", None, "gpt-4.1", None, None]
     states = ["ok", "error", "ok", "interrupted", "stopped", "ok", ""]
     for n in range(1, 8):
-        more = {
+        more: dict[int, dict[str, Any]] = {
             3: {"parent_run": run_id(1), "fork": {"step": 1}},
             4: {"parent_run": run_id(2)},
             5: {"origin": "imported"},
