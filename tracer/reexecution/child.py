@@ -246,9 +246,11 @@ class Session:
         return [name for name in KEY_VARIABLES if name in (recorded or ())]
 
     def _refuse(self, tried: str) -> None:
-        what = f"the program attempted {tried}, outside any recorded step, while answers come from "
         raise self.handler.stop(
-            PolicyStop(f"{what}the recording: decorate what does it with @tracer.tool")
+            PolicyStop(
+                f"the program attempted {tried}, outside any recorded step, while answers come "
+                "from the recording: decorate what does it with @tracer.tool"
+            )
         )
 
     def _refuse_outside(self, what: str) -> None:

@@ -49,8 +49,8 @@ def check_workspace(database: Path, run: Run, steps: list[Step], fork: Step | No
     folder, state = found
     if run.origin != "local":
         raise CannotReplayError(
-            f"the run worked on the files in {folder}, and an exported run has none of them: it can "
-            "be re-executed where it was recorded"
+            f"the run worked on the files in {folder}, and an exported run has none of them: "
+            "re-execute it where it was recorded"
         )
     for step in steps:
         told = step.detail.get("workspace")
