@@ -17,10 +17,16 @@ ROUNDS = 15
 QUICK_ROUNDS = 1
 _BEGAN_NS = 1_790_000_000_000_000_000
 _TRANSACTION = 1_000
+_LISTS = (
+    ("/runs", ""),
+    ("/runs?q=status:failed", ", those that failed"),
+    ("/runs?q=cost:>1", ", by a comparison that fits none"),
+    ("/runs?sort=duration", ", by duration"),
+)
 
 
 def measure(folder: Path, *, quick: bool) -> Iterator[Row]:
-    """Rows: the newest runs, and those that failed, when two of all did."""
+    """Rows: the newest runs, those that failed (two of all did), none, and sorted."""
     many = QUICK_MANY if quick else MANY
     _record(folder / "many.db", many)
     _record(folder / "few.db", FEW)
@@ -30,7 +36,7 @@ def measure(folder: Path, *, quick: bool) -> Iterator[Row]:
     ):
         sites = Site(ours), Site(other)
         with closing(sites[0].connection), closing(sites[1].connection):
-            for path, name in (("/runs", ""), ("/runs?status=failed", ", those that failed")):
+            for path, name in _LISTS:
                 for site in sites:
                     site.get(path)  # imports and templates
                 pairs = [

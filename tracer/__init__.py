@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tracer.core.diff import json_changes, text_diff
     from tracer.core.messages import Message
     from tracer.core.records import ErrorInfo, Run, Step, Usage
+    from tracer.core.runquery import QueryError, RunOrder, RunQuery, Term, parse_order
+    from tracer.core.runquery import parse as parse_query
     from tracer.errors import (
         BadFileError,
         CannotReplayError,
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
     from tracer.reexecution.session import Child, Outcome, Plan, ReplaySpec, plan, start
     from tracer.reexecution.substitute import Substitute
     from tracer.store.failures import NoDatabase
+    from tracer.store.families import Family
+    from tracer.store.labels import Labels, RunLabel, SavedFilter
+    from tracer.store.pruning import prune
     from tracer.store.reading import Store
     from tracer.store.writes import Reply
 
@@ -52,7 +57,9 @@ _HOMES = {
     "Child": "tracer.reexecution.session",
     "Comparison": "tracer.interchange.compare",
     "ErrorInfo": "tracer.core.records",
+    "Family": "tracer.store.families",
     "HttpRequest": "tracer.providers.base",
+    "Labels": "tracer.store.labels",
     "LimitReached": "tracer.capture.agents",
     "Message": "tracer.core.messages",
     "ModelRequest": "tracer.providers.base",
@@ -60,13 +67,19 @@ _HOMES = {
     "NotFoundError": "tracer.errors",
     "Outcome": "tracer.reexecution.session",
     "Plan": "tracer.reexecution.session",
+    "QueryError": "tracer.core.runquery",
     "ReplaySpec": "tracer.reexecution.session",
     "Reply": "tracer.store.writes",
     "Run": "tracer.core.records",
+    "RunLabel": "tracer.store.labels",
+    "RunOrder": "tracer.core.runquery",
+    "RunQuery": "tracer.core.runquery",
+    "SavedFilter": "tracer.store.labels",
     "Step": "tracer.core.records",
     "Store": "tracer.store.reading",
     "StoreError": "tracer.errors",
     "Substitute": "tracer.reexecution.substitute",
+    "Term": "tracer.core.runquery",
     "ToolArgumentError": "tracer.capture.toolchecks",
     "TracerError": "tracer.errors",
     "Usage": "tracer.core.records",
@@ -80,12 +93,14 @@ _HOMES = {
     "fork": "tracer.reexecution.inprocess",
     "import_bundle": "tracer.interchange.bundle",
     "init": "tracer.capture.config",
-    "is_untouched": "tracer.interchange.around",
     "is_replaying": "tracer.reexecution.inprocess",
+    "is_untouched": "tracer.interchange.around",
     "json_changes": "tracer.core.diff",
     "model": "tracer.capture.decorators",
     "note": "tracer.capture.decorators",
+    "parse_order": "tracer.core.runquery",
     "plan": "tracer.reexecution.session",
+    "prune": "tracer.store.pruning",
     "replay": "tracer.reexecution.inprocess",
     "run": "tracer.capture.decorators",
     "run_json": "tracer.interchange.run_json",
@@ -97,7 +112,10 @@ _HOMES = {
     "timestamp": "tracer.interchange.run_json",
     "tool": "tracer.capture.decorators",
 }
-_RENAMED = {"plain_value": ("tracer.capture.values", "plain")}
+_RENAMED = {
+    "parse_query": ("tracer.core.runquery", "parse"),
+    "plain_value": ("tracer.capture.values", "plain"),
+}
 
 __all__ = [
     "Around",
@@ -106,7 +124,9 @@ __all__ = [
     "Child",
     "Comparison",
     "ErrorInfo",
+    "Family",
     "HttpRequest",
+    "Labels",
     "LimitReached",
     "Message",
     "ModelRequest",
@@ -114,13 +134,19 @@ __all__ = [
     "NotFoundError",
     "Outcome",
     "Plan",
+    "QueryError",
     "ReplaySpec",
     "Reply",
     "Run",
+    "RunLabel",
+    "RunOrder",
+    "RunQuery",
+    "SavedFilter",
     "Step",
     "Store",
     "StoreError",
     "Substitute",
+    "Term",
     "ToolArgumentError",
     "TracerError",
     "Usage",
@@ -140,8 +166,11 @@ __all__ = [
     "json_changes",
     "model",
     "note",
+    "parse_order",
+    "parse_query",
     "plain_value",
     "plan",
+    "prune",
     "replay",
     "run",
     "run_json",

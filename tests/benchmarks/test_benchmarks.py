@@ -32,7 +32,12 @@ GROUPS = {
         "streamed openai call: CPU of the agent's thread",
     },
     "import": {"import tracer: CPU", "import tracer and its decorators: CPU"},
-    "list": {"list of 1,000 runs", "list of 1,000 runs, those that failed"},
+    "list": {
+        "list of 1,000 runs",
+        "list of 1,000 runs, those that failed",
+        "list of 1,000 runs, by a comparison that fits none",
+        "list of 1,000 runs, by duration",
+    },
     "page": {
         "run page of 500 steps: first response",
         "run page of 500 steps: next response",

@@ -96,6 +96,7 @@ def _mend(page: Page, server: Server, sample: Sample) -> None:
     expect(edited.locator("ins").first).to_be_visible()
 
     page.goto(server.base + "/runs")
+    page.get_by_role("link", name="1 re-execution").click()
     forks = page.locator("tr.run-row.depth-1")
     expect(forks).to_have_count(1)
     expect(forks.locator(".status-word")).to_have_text("ok")

@@ -14,6 +14,7 @@ PRINTED = {
     "ls.txt": ("ls",),
     "ls_failed.txt": ("ls", "--failed"),
     "ls_search.txt": ("ls", "--search", "clearance refund"),
+    "ls_filter.txt": ("ls", "status:failed", "tool:lookup_order", "--sort", "cost"),
     "ls_limit.txt": ("ls", "--limit", "2"),
     "show_failed.txt": ("show", "a975"),
     "show_fork.txt": ("show", "1d53"),

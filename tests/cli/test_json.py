@@ -41,6 +41,25 @@ def test_ls(samples: Run) -> None:
     assert _read(samples("ls", "--json", "--search", "no such words").out) == []
 
 
+def test_ls_reads_the_filters_of_the_list(samples: Run) -> None:
+    def ids(*argv: str) -> list[str]:
+        return [run["id"][:4] for run in _read(samples("ls", "--json", *argv).out)]
+
+    assert ids("status:failed", "tool:lookup_order", "cracked") == ids(
+        "--failed", "--search", "lamp"
+    )
+    assert ids("--filter", "-is:original", "--sort", "cost") == ["1d53", "c1fc"]
+    assert ids("--filter=-is:original", "--sort", "cost-up") == ["c1fc", "1d53"]
+    assert ids("name:broken_agent") == ["475e"]
+    for argv, words in (
+        (("stauts:error",), "there is no filter stauts: write status:"),
+        (("--sort", "colour"), "runs can't be sorted by colour: write started"),
+    ):
+        done = samples("ls", "--json", *argv)
+        assert (done.code, done.out) == (2, "")
+        assert words in done.err
+
+
 def test_show(samples: Run) -> None:
     run = _read(samples("show", "a975", "--json").out)
     assert run.keys() >= RUN_KEYS

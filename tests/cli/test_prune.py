@@ -9,6 +9,7 @@ from tests.cli.conftest import Run
 from tests.support.runs import build_sample_store
 from tracer.cli.prune import amount, seconds
 from tracer.errors import UsageError
+from tracer.store.labels import Labels
 
 
 @pytest.fixture
@@ -42,6 +43,17 @@ def test_by_size(tracer: Run, ids: dict[str, str]) -> None:
     assert tracer("prune", "--max-size", "900GB", "--yes").err.startswith("deleted 0 runs")
     tracer("prune", "--max-size", "1kB", "--yes")
     assert _left(tracer) == [ids["running"]]
+
+
+def test_the_trash(tracer: Run, ids: dict[str, str], tmp_path: Path) -> None:
+    labels = Labels(tmp_path / "traces.db")
+    labels.delete([ids["empty"], ids["hostile"]])
+    labels.pin([ids["interrupted"]], pinned=True)
+    assert set(_left(tracer)) == set(ids.values()) - {ids["empty"], ids["hostile"]}
+    assert tracer("prune", "--trash", "--yes").err.startswith("deleted 2 runs")
+    assert tracer("show", ids["empty"]).code == 6
+    tracer("prune", "--max-size", "1kB", "--yes")
+    assert _left(tracer) == [ids["running"], ids["interrupted"]]  # what is pinned stays
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,14 @@ from tests.store.build import (
 from tracer.core.chain import BodySplitter
 from tracer.core.draws import Drawn
 from tracer.core.records import ErrorInfo
+from tracer.store.labels import Labels, RunLabel
 from tracer.store.migrations import MIGRATIONS
 from tracer.store.writes import Noted, Value
 from tracer.store.writing import StoreWriter
 
 FOLDER = Path(__file__).parent
 PRINTED = b'[["out","no such order"]]'
+LABEL = RunLabel(pinned=True, note="ask Ana", tags=("lamps",))
 ERROR = ErrorInfo("builtins.KeyError", "'order'", "Traceback …")
 
 
@@ -31,7 +33,8 @@ def current() -> Path:
 
 
 def write(path: Path) -> None:
-    """Two model calls with a shared history, a tool that prints and fails, a replay without end."""
+    """Two model calls with a shared history, a tool that prints and fails, a replay without end,
+    a label and a saved filter."""
     writer, splitter = StoreWriter(path), BodySplitter()
     writer.start_run(run_start(1, input=Value(b'{"question":"Where is my lamp?"}')))
     for n, messages in enumerate((["system", "user"], ["system", "user", "assistant"]), start=1):
@@ -48,6 +51,11 @@ def write(path: Path) -> None:
     writer.end_run(run_end(1, status="error", error=ERROR, warnings=("watch out",)))
     writer.start_run(run_start(2, parent_run=run_start(1).run_id))
     writer.close()
+    labels, first = Labels(path), run_start(1).run_id
+    labels.pin([first], pinned=True)
+    labels.tag([first], LABEL.tags)
+    labels.note(first, LABEL.note)
+    labels.save_filter("dear", "cost:>0.1", "cost")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 from sqlite_utils import hookimpl
 from sqlite_utils.plugins import pm
 
-from tests.databases.build import ERROR, FOLDER, PRINTED, current
+from tests.databases.build import ERROR, FOLDER, LABEL, PRINTED, current
 from tests.store.build import ROOT, python, run_id, run_start
 from tracer.store import migrations
 from tracer.store.connection import _use_wal, connect
@@ -78,9 +78,10 @@ def test_the_schema_explains_itself(path: Path) -> None:
     conn = connect(path)
     text = schema_sql(conn)
     conn.close()
-    for table in ("blob", "link", "passage", "run", "step", "around", "draw"):
+    tables = ("blob", "link", "passage", "run", "step", "around", "draw")
+    for table in (*tables, "facet", "label", "saved_filter"):
         assert f"CREATE TABLE {table} (\n  -- " in text
-    assert text.count(") strict;") == 7
+    assert len(re.findall(r"^\) strict(, without rowid)?;$", text, re.MULTILINE)) == 10
     assert "sqlite_migrations" not in text
     assert sqlite3.complete_statement(text)
     sqlite3.connect(":memory:").executescript(text)
@@ -89,8 +90,13 @@ def test_the_schema_explains_itself(path: Path) -> None:
 def older(path: Path) -> None:
     """A database from before the last migration."""
     conn = connect(path)
-    conn.execute("drop table draw")
-    conn.execute("delete from _sqlite_migrations where name = 'm005_draws'")
+    for name in ("run_not_ok", "run_numbers", "run_forked", "run_diverged"):
+        conn.execute(f"drop index {name}")
+    for name in ("duration", "cost", "tokens", "steps"):
+        conn.execute(f"drop index run_by_{name}")
+    for name in ("facet", "label", "saved_filter"):
+        conn.execute(f"drop table {name}")
+    conn.execute("delete from _sqlite_migrations where name = 'm007_list'")
     conn.close()
 
 
@@ -102,13 +108,29 @@ def test_what_happened_around_steps_is_read(tmp_path: Path) -> None:
             assert store.around(run_id(1), 3) == pieces
 
 
+def test_old_runs_are_found_by_what_is_in_them(shipped: Path) -> None:
+    """A migration looks through the runs that are there."""
+    with Store.open(shipped) as store:
+        for query in ("name:agent", "tool:look_up", "has:error status:failed", "tokens:>21"):
+            assert run_id(1) in [run.id for run in store.runs(query=query)], query
+
+
+def test_what_a_person_kept_is_read(tmp_path: Path) -> None:
+    """From the schema that has it on."""
+    for path in SHIPPED:
+        with Store.open(Path(shutil.copyfile(path, tmp_path / path.name))) as store:
+            later = path.stem >= "m007"
+            assert store.labels([run_id(1)]) == ({run_id(1): LABEL} if later else {})
+            assert [kept.name for kept in store.saved_filters()] == ["dear"] * later
+
+
 @pytest.mark.parametrize("readonly", [True, False])
 def test_what_is_pending_is_applied(path: Path, readonly: bool) -> None:
     older(path)
     connect(path, readonly=readonly).close()
     conn = connect(path, readonly=True)
     assert migrations.applied(conn) == list(MIGRATIONS)
-    assert "CREATE TABLE draw" in schema_sql(conn)
+    assert "CREATE TABLE facet" in schema_sql(conn)
     conn.close()
 
 

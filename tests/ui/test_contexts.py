@@ -19,6 +19,7 @@ from tracer_ui.views import (
     compare,
     errors,
     fork,
+    labelling,
     payloads,
     run,
     runs,
@@ -28,7 +29,8 @@ from tracer_ui.views import (
 
 TEMPLATES = rendering.HERE / "templates"
 MODULES = (
-    actions, compare, errors, fork, payloads, run, runs, starting, surroundings, live, listnews,
+    actions, compare, errors, fork, labelling, payloads, run, runs, starting, surroundings, live,
+    listnews,
 )  # fmt: skip
 CONTEXTS = sorted(
     {
@@ -122,6 +124,9 @@ def test_what_is_rendered_is_the_context(
     for path in (
         "/runs",
         "/f/runs",
+        "/f/runs/fresh",
+        f"/f/runs/{failed}/kin",
+        f"/runs/{failed}/label",
         "/help",
         "/nothing",
         "/f/nothing",
@@ -144,7 +149,7 @@ def test_what_is_rendered_is_the_context(
     for context in CONTEXTS:
         if context.__name__ in seen:
             assert seen[context.__name__] == {f.name for f in dataclasses.fields(context)}
-    assert len(seen) >= 16
+    assert len(seen) >= 19
 
 
 def test_undefined_names_are_errors() -> None:

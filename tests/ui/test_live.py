@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 
 from tests.support.run_builder import RunBuilder
 from tests.ui.conftest import open_client
+from tracer.core.runquery import RunOrder
+from tracer.core.runquery import parse as parse_query
+from tracer.store.labels import Labels
+from tracer.store.pruning import prune
 from tracer.store.writing import StoreWriter
 from tracer_ui import listnews
+from tracer_ui.asked import Asked
 from tracer_ui.live import BATCH, Message, Seen, stream, wait_for_step, watch_run
 from tracer_ui.security import Access
 from tracer_ui.site import Site
@@ -142,6 +147,29 @@ def test_the_list_tells_of_new_runs_without_moving_rows(recording: Recording) ->
     assert "1 new run: show" in message.data
     assert f'hx-target="#r{new.id}"' in message.data  # only where the row is there already
     assert "beforebegin" not in message.data
+    recording.close()
+
+
+def test_a_filtered_list_counts_only_what_fits(recording: Recording) -> None:
+    old = recording.begin("old")
+    old.end("ok")
+    asked = Asked("status:failed", parse_query("status:failed"), RunOrder("cost"), "")
+    look = listnews.watch_list(recording.site, old.id, [], asked)
+    other = recording.begin("other", minute=1)
+    other.tool("t", {}, 1)
+    ((message,), _) = look()
+    assert "new run" not in message.data
+    other.end("error")
+    ((message,), _) = look()
+    assert "1 new run: show" in message.data
+    assert 'href="/runs?q=status%3Afailed&amp;sort=cost"' in message.data
+    assert 'hx-get="/f/runs/fresh?q=status%3Afailed&amp;sort=cost"' in message.data
+    Labels(recording.path).delete([old.id])
+    assert look() == ([], False)
+    prune(recording.path, trash=True)
+    recording.begin("third", minute=2).end("error")
+    ((message,), _) = look()  # what it counted from is gone for good
+    assert "new run" not in message.data
     recording.close()
 
 

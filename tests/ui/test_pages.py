@@ -18,32 +18,84 @@ def words(text: str) -> str:
     return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", text).split()))
 
 
-def test_the_list_shows_content_and_families(client: TestClient, ids: dict[str, str]) -> None:
+def listed(page: str) -> list[tuple[str, str]]:
+    """Id and depth of each row, in order."""
+    return re.findall(r'<tr id="r([0-9a-f]{32})" class="run-row depth-(\d)', page)
+
+
+def test_the_list_shows_content_and_folds_families(client: TestClient, ids: dict[str, str]) -> None:
     page = client.get("/runs").text
-    order = re.findall(r'<tr id="r([0-9a-f]{32})" class="run-row depth-(\d)', page)
-    depths = dict(order)
-    assert set(depths) == {run for name, run in ids.items() if name != "big"}
-    assert depths[ids["failed"]] == "0"
-    assert depths[ids["fork"]] == depths[ids["replay"]] == "1"
-    names = [run for run, _ in order]
-    assert names.index(ids["failed"]) == min(map(names.index, (ids["fork"], ids["replay"]))) - 1
+    alone = {"running", "failed", "hostile", "empty", "interrupted"}
+    assert listed(page) == [
+        (ids[name], "0") for name in ("running", "failed", "hostile", "empty", "interrupted")
+    ]
+    assert alone | {"fork", "replay"} == set(ids) - {"big"}
     text = words(page)
-    assert "fork at step 4" in text
+    assert "2 re-executions" in text
     assert "RefundRefused: 480.00 EUR for order A-1042" in text
-    assert "Order A-1042: refunded 24.00 EUR" in text
+    assert "fork at step 4" not in text
+
+
+def test_what_is_folded_opens_with_and_without_scripts(
+    client: TestClient, ids: dict[str, str]
+) -> None:
+    page = client.get(f"/runs?open={ids['failed']}").text
+    kin = [(ids["replay"], "1"), (ids["fork"], "1")]
+    assert listed(page)[1:4] == [(ids["failed"], "0"), *kin]
+    assert "fork at step 4" in words(page)
+    assert "Order A-1042: refunded 24.00 EUR" in words(page)
+    assert listed(client.get(f"/f/runs/{ids['failed']}/kin").text) == kin
+    assert listed(client.get(f"/f/runs/{ids['empty']}/kin").text) == []
 
 
 def test_filters(client: TestClient, ids: dict[str, str]) -> None:
-    failed = client.get("/runs?status=failed").text
-    assert ids["failed"] in failed
-    assert ids["interrupted"] in failed
-    assert ids["fork"] not in failed
+    for old in ("status=failed", "q=status:failed"):
+        failed = client.get(f"/runs?{old}").text
+        assert ids["failed"] in failed
+        assert ids["interrupted"] in failed
+        assert ids["fork"] not in failed
     found = client.get("/runs?q=clearance").text
     assert ids["fork"] in found
     assert ids["empty"] not in found
-    assert "No run fits" in client.get("/runs?q=nowhereatall").text
-    for odd in ('"', "*", "a AND", "NEAR(", "'", "(" * 200):
+    nothing = words(client.get("/runs?q=nowhereatall+tool:lookup_order").text)
+    assert "No run fits: 0 of 7." in nothing
+    assert "Try it without nowhereatall tool:lookup_order or show all runs" in nothing
+    for odd in ("*x", "a AND", "NEAR(", "(x" * 200, "a:", "x\0y", "'a"):
         assert client.get("/runs", params={"q": odd}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("stauts:error", "there is no filter stauts: write status:"),
+        ("cost:>much", "cost:>much is no amount: write dollars"),
+        ('"open', "the quotation mark before open is not closed"),
+        ("?", "? holds no letter or digit to search for"),
+        ("x" * 3000, "the filter has 3,000 characters"),
+    ],
+)
+def test_a_filter_that_means_nothing(client: TestClient, query: str, sentence: str) -> None:
+    page = client.get("/runs", params={"q": query})
+    assert page.status_code == 422
+    assert sentence in words(page.text)
+    assert 'aria-invalid="true"' in page.text
+    assert not listed(page.text)
+    twin = client.get("/runs.json", params={"q": query})
+    assert (twin.status_code, sentence in twin.json()["error"]) == (422, True)
+    assert client.get("/f/runs", params={"q": query}).status_code == 200
+    assert client.get("/runs?sort=colour").status_code == 422
+
+
+def test_sorting(client: TestClient, ids: dict[str, str]) -> None:
+    page = client.get("/runs?sort=steps").text
+    assert [run for run, _ in listed(page)][:2] == [ids["fork"], ids["replay"]]
+    assert 'aria-sort="descending"><a class="sort" href="/runs?sort=steps-up"' in page
+    up = client.get("/runs?sort=steps-up").text
+    assert listed(up) == listed(page)[::-1]
+    assert "tracer ls --sort steps-up" in words(up)
+    rows = client.get("/runs.json?sort=steps&q=status:failed").json()
+    assert [run["steps"] for run in map(dict, rows) if "steps" in run] == []
+    assert rows[0]["id"] in (ids["failed"], ids["replay"])
 
 
 def test_the_list_goes_on_where_it_ended(client: TestClient, ids: dict[str, str]) -> None:
@@ -277,7 +329,9 @@ def test_every_page_says_its_command(client: TestClient, ids: dict[str, str]) ->
         f"tracer show {ids['failed'][:8]} --step 4"
         in client.get(f"/runs/{ids['failed']}/steps/4").text
     )
-    assert "tracer ls --failed" in client.get("/runs?status=failed").text
+    assert "tracer ls status:failed" in client.get("/runs?status=failed").text
+    page = client.get("/runs", params={"q": "-is:fork lamp's"}).text
+    assert """tracer ls --filter='-is:fork lamp'"'"'s'""" in html.unescape(page)
     page = client.get(f"/compare?a={ids['failed']}&b={ids['fork']}").text
     assert f"tracer diff {ids['failed'][:8]} {ids['fork'][:8]}" in page
 

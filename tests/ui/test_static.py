@@ -18,6 +18,7 @@ PUBLISHED = {
     "htmx-LICENSE.txt": "d3d2456f76414f2456104660ebd65aff1c04cd7966b942bdabd63f3cdb316a38",
 }
 SCRIPT = (rendering.STATIC / "tracer.js").read_text("utf-8")
+LIST_SCRIPT = (rendering.STATIC / "list.js").read_text("utf-8")
 STYLE = (rendering.STATIC / "tracer.css").read_text("utf-8")
 
 
@@ -32,12 +33,13 @@ def test_what_is_shipped_is_small() -> None:
 
     assert packed("vendor/htmx-4.0.1.min.js", "vendor/hx-sse-4.0.1.min.js") <= 18_000
     assert packed("tracer.js") <= 6_000
+    assert packed("list.js") <= 2_000
     assert packed("tracer.css") <= 10_000
     assert len(SCRIPT.splitlines()) < 300
 
 
 def test_no_file_points_elsewhere() -> None:
-    for text in (SCRIPT, STYLE):
+    for text in (SCRIPT, LIST_SCRIPT, STYLE):
         addresses = set(re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]+[^\s\"')]*", text))
         assert addresses <= {"http://www.w3.org/2000/svg", "//www.w3.org/2000/svg"}
     assert "url(" not in STYLE
@@ -53,7 +55,7 @@ def test_the_script_uses_nothing_the_policy_forbids() -> None:
         "document.write",
         ".style.",
     ):
-        assert forbidden not in SCRIPT, forbidden
+        assert forbidden not in SCRIPT + LIST_SCRIPT, forbidden
 
 
 def test_colours_are_variables() -> None:
@@ -87,7 +89,7 @@ def test_every_command_has_an_element_or_a_movement() -> None:
     templates = "".join(p.read_text() for p in (rendering.HERE / "templates").glob("*.html"))
     for row in keys.TABLE:
         as_element = f'keys("{row.command}")' in templates or f'("{row.command}", ' in templates
-        as_movement = re.search(rf'\n\s+"?{row.command}"?: \(', SCRIPT)
+        as_movement = re.search(rf'\n\s+"?{row.command}"?: \(', SCRIPT + LIST_SCRIPT)
         assert as_element or as_movement, row.command
 
 

@@ -180,7 +180,7 @@ def _look_at(database: Path) -> tuple[int | None, int | None, list[str]]:
     problems = _unwritable(database)
     try:
         with Store.open(database) as store:
-            return store.size_bytes(), len(store.runs()), problems
+            return store.size_bytes(), store.count_runs(), problems
     except NoDatabase:
         return None, None, problems
     except StoreError as error:

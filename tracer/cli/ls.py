@@ -8,6 +8,7 @@ from tracer.cli.options import database, db_option, json_option
 from tracer.cli.output import BOLD, FAINT, RED, STATUS, Cell, columns, say, table, write_json
 from tracer.cli.text import count, duration, fit, money, printable
 from tracer.core.records import Run
+from tracer.core.runquery import ORDERS, parse, parse_order
 from tracer.core.summary import error_summary
 from tracer.interchange.run_json import run_json
 from tracer.store.failures import NoDatabase
@@ -21,8 +22,22 @@ _FAIR = 90  # columns from which time and money are
 
 
 @click.command("ls")
+@click.argument("query", nargs=-1, metavar="[QUERY]...")
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="QUERY",
+    help="The same, also if it begins with -.",
+)
 @click.option("--failed", is_flag=True, help="Only runs that failed or were interrupted.")
 @click.option("--search", metavar="Q", help="Only runs in which each word of Q occurs.")
+@click.option(
+    "--sort",
+    default="started",
+    metavar="BY",
+    help=f"{', '.join(ORDERS)}: largest first; with -up behind it, smallest first.",
+)
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
@@ -31,13 +46,33 @@ _FAIR = 90  # columns from which time and money are
 )
 @json_option
 @db_option
-def command(failed: bool, search: str | None, limit: int | None, as_json: bool) -> None:
-    """List recorded runs, newest first, replays and forks among them."""
+def command(
+    query: tuple[str, ...],
+    filters: tuple[str, ...],
+    failed: bool,
+    search: str | None,
+    sort: str,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """List recorded runs, newest first, replays and forks among them.
+
+    QUERY narrows it down, as the field above the list in the web UI does: words, "a phrase", and
+    filters: status:failed tool:refund model:gpt* cost:>0.1 tokens:>5k duration:>10s
+    after:2026-11-01 before:7d has:error is:fork name:x tag:y. A minus in front means without.
+    """
+    wanted, order = parse(" ".join((*query, *filters))), parse_order(sort)
     most = limit if limit is not None else (0 if as_json else _SHOWN)
     try:
         with Store.open(database()) as store:
             # One more than shown tells whether there are more.
-            runs = store.runs(failed=failed, search=search, limit=most + 1 if most else None)
+            runs = store.runs(
+                failed=failed,
+                search=search,
+                limit=most + 1 if most else None,
+                query=wanted,
+                order=order,
+            )
             more = len(runs) > most > 0
             runs = runs[: most or None]
             if as_json:
@@ -57,7 +92,7 @@ def command(failed: bool, search: str | None, limit: int | None, as_json: bool) 
     shown = 4 if wide >= _ROOMY else 2 if wide >= _FAIR else 0
     table([_row(run, shown) for run in runs], right=frozenset(range(3, 3 + shown)))
     if more:
-        say(f"… and more: tracer ls --limit 0 lists all, --search Q narrows it down to {most}")
+        say("… and more: tracer ls --limit 0 lists all, a filter narrows it down (tracer ls -h)")
 
 
 def _row(run: Run, shown: int) -> list[Cell]:

@@ -23,6 +23,7 @@ _BYTES = {"b": 1, "kb": 1000, "mb": 10**6, "gb": 10**9}
 @click.option("--older-than", metavar="AGE", help="Runs that started so long ago: 30d, 12h, 2w.")
 @click.option("--keep", type=click.IntRange(min=0), metavar="N", help="All but the N newest runs.")
 @click.option("--max-size", metavar="SIZE", help="The oldest, until the file is as small: 500MB.")
+@click.option("--trash", is_flag=True, help="What was deleted in the web UI's list.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @json_option
 @db_option
@@ -31,24 +32,26 @@ def command(
     older_than: str | None,
     keep: int | None,
     max_size: str | None,
+    trash: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Delete runs: the RUNs named, and those an option picks. A running run stays.
+    """Delete runs: the RUNs named, and those an option picks. A running run stays, and a pinned
+    one unless it is named. Age, count and size take what lies in the trash first.
 
     There is no way back; export what may be wanted again.
     """
     before_ns = None if older_than is None else time.time_ns() - seconds(older_than) * 10**9
     most = None if max_size is None else amount(max_size)
-    if not runs and before_ns is None and keep is None and most is None:
+    if not (runs or trash) and before_ns is None and keep is None and most is None:
         raise UsageError(
-            "say what to delete: RUN ids, --older-than 30d, --keep 100, --max-size 1GB"
+            "say what to delete: RUN ids, --older-than 30d, --keep 100, --max-size 1GB, --trash"
         )
     with open_store() as store:
         ids = [store.find_run(run).id for run in runs]
     if not yes:
         _ask()
-    done = prune(database(), ids, keep=keep, before_ns=before_ns, max_bytes=most)
+    done = prune(database(), ids, keep=keep, before_ns=before_ns, max_bytes=most, trash=trash)
     if as_json:
         write_json(
             {

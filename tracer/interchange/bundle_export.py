@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tracer.core.records import JSON, Run
+from tracer.errors import NotFoundError
 from tracer.interchange.archive import MANIFEST, TRACE, ArchiveWriter
 from tracer.interchange.bundle_format import FORMAT
 from tracer.interchange.draws_json import Withheld, draws_json
@@ -68,9 +69,13 @@ def content_digest(store: Store, run: Run, *, redact: bool) -> str:
 def _with_ancestors(store: Store, run: Run) -> list[Run]:
     """The run, then what it was forked from, as far as it is in this store."""
     chain = [run]
-    known = {found.id: found for found in store.runs()} if run.parent_run else {}
-    while (parent := known.pop(chain[-1].parent_run or "", None)) is not None:
-        if parent.id == run.id:
+    while (wanted := chain[-1].parent_run) is not None:
+        try:
+            parent = store.find_run(wanted)
+        except NotFoundError:
+            break
+        # Only a hostile file makes a circle, or names a parent by something else than its id.
+        if parent.id != wanted or any(parent.id == known.id for known in chain):
             break
         chain.append(parent)
     return chain

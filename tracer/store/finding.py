@@ -1,4 +1,4 @@
-"""Which run, which step: lists, filters, and what a person may type to name one."""
+"""Which run, which step: what a person may type to name one."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -6,43 +6,22 @@ from itertools import islice
 
 from tracer.core.records import Run, Step, StepPlace, StepStatus
 from tracer.errors import NotFoundError
-from tracer.store import blobs, search
+from tracer.store import blobs
+from tracer.store.filtering import DELETED
 from tracer.store.rows import RUN_COLUMNS, STEP_COLUMNS, run_from, run_status, step_from
 from tracer.store.runs import no_run
 
 _FAILED = ("error", "interrupted")
-_MAY_HAVE_FAILED = "status in ('error', 'interrupted', 'running')"  # its process may be gone
+# The process of one under way may be gone; the first part is what the index knows.
+_MAY_HAVE_FAILED = "status <> 'ok' and status in ('error', 'interrupted', 'running')"
+_KEPT = f"run.key not in ({DELETED})"
 _NEWEST = "order by started_ns desc, key desc"
 _SHOWN = 5
 
 
-def runs(
-    conn: sqlite3.Connection,
-    *,
-    failed: bool,
-    query: str | None,
-    limit: int | None,
-    before: str | None,
-) -> list[Run]:
-    """Runs, newest first. `before` = a run id: only those that come after it in that order."""
-    where, parameters = "1", list[object]()
-    if before is not None:
-        row = conn.execute("select started_ns, key from run where id = ?", (before,)).fetchone()
-        if row is None:
-            raise no_run(before)
-        where, parameters = "(started_ns, key) < (?1, ?2)", [*row]
-    if query is not None and query.strip():
-        condition, words = search.run_condition(query, first=len(parameters) + 1)
-        where, parameters = f"{where} and {condition}", [*parameters, *words]
-    if failed:
-        where = f"{where} and {_MAY_HAVE_FAILED}"
-    found = _runs(conn, where, parameters)
-    return list(islice((run for run in found if not failed or run.status in _FAILED), limit))
-
-
 def forks_of(conn: sqlite3.Connection, run_id: str) -> list[Run]:
-    """The runs that were forked or replayed from a run, oldest first."""
-    return list(_runs(conn, "parent_run = ?", [run_id]))
+    """The runs that were forked or replayed from a run, newest first."""
+    return list(_runs(conn, f"parent_run = ? and {_KEPT}", [run_id]))
 
 
 def find_run(conn: sqlite3.Connection, ref: str) -> Run:
@@ -124,8 +103,8 @@ def _runs(conn: sqlite3.Connection, where: str, parameters: list[object]) -> Ite
 
 
 def _last(conn: sqlite3.Connection, *, failed: bool) -> Run:
-    where = f"parent_run is null and {_MAY_HAVE_FAILED}" if failed else "parent_run is null"
-    for run in _runs(conn, where, []):
+    where = f"parent_run is null and {_KEPT}"
+    for run in _runs(conn, f"{where} and {_MAY_HAVE_FAILED}" if failed else where, []):
         if not failed or run.status in _FAILED:
             return run
     if failed and _any_run(conn):

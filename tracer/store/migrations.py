@@ -16,6 +16,7 @@ from tracer.store.schema import (
     M004_AROUND,
     M005_DRAWS,
 )
+from tracer.store.schema_list import M007_LIST
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -28,6 +29,7 @@ MIGRATIONS: dict[str, tuple[str, ...]] = {
     "m003_search": M003_SEARCH,
     "m004_around": M004_AROUND,
     "m005_draws": M005_DRAWS,
+    "m007_list": M007_LIST,
 }
 
 

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracer.store import blobs, connection, finding
+from tracer.core.runquery import RunOrder, RunQuery, parse
+from tracer.store import blobs, connection, listing
 from tracer.store.failures import store_error
+
+_DELETED, _PINNED = parse("is:deleted"), parse("is:pinned -is:deleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,12 @@ def prune(
     keep: int | None = None,
     before_ns: int | None = None,
     max_bytes: int | None = None,
+    trash: bool = False,
 ) -> Pruned:
-    """Delete the runs named, those started before `before_ns` (ns since epoch), all but the
-    `keep` newest, and the oldest until the file has at most `max_bytes`.
+    """Delete the runs named, those in the `trash`, those started before `before_ns` (ns since
+    epoch), all but the `keep` newest, and the oldest until the file has at most `max_bytes`.
 
-    A run that is under way is never deleted. Raises StoreError.
+    A run that is under way is never deleted, a pinned one only by its name. Raises StoreError.
     """
     conn = connection.connect(path, create=False)
     try:
@@ -40,7 +44,7 @@ def prune(
         conn.execute("pragma foreign_keys = off")
         conn.execute("begin immediate")
         try:
-            deleted = _delete(conn, set(run_ids), keep, before_ns, max_bytes)
+            deleted = _delete(conn, set(run_ids), keep, before_ns, max_bytes, trash=trash)
             conn.execute("commit")
         except BaseException:
             with contextlib.suppress(sqlite3.Error):
@@ -64,21 +68,38 @@ def _delete(
     keep: int | None,
     before_ns: int | None,
     max_bytes: int | None,
+    *,
+    trash: bool,
 ) -> list[str]:
-    runs = finding.runs(conn, failed=False, query=None, limit=None, before=None)
+    bin_ = listing.runs(conn, _DELETED, RunOrder())
+    spared = {run.id for run in listing.runs(conn, _PINNED, RunOrder())}
+    runs = listing.runs(conn, RunQuery(), RunOrder())
     doomed = [
         run.id
         for place, run in enumerate(runs)
         if run.status != "running"
         and (
             run.id in named
-            or (keep is not None and place >= keep)
-            or (before_ns is not None and run.started_ns < before_ns)
+            or (keep is not None and place >= keep and run.id not in spared)
+            or (before_ns is not None and run.started_ns < before_ns and run.id not in spared)
         )
     ]
+    doomed += [
+        run.id
+        for run in bin_
+        if trash
+        or run.id in named
+        or keep is not None
+        or (before_ns is not None and run.started_ns < before_ns)
+    ]
     _delete_runs(conn, doomed)
-    gone = set(doomed)
-    oldest = [run.id for run in reversed(runs) if run.id not in gone and run.status != "running"]
+    gone = {*doomed, *spared}
+    # What was thrown away goes first.
+    oldest = [
+        run.id
+        for run in (*bin_[::-1], *runs[::-1])
+        if run.id not in gone and run.status != "running"
+    ]
     while max_bytes is not None and oldest and (used := _bytes(conn)) > max_bytes:
         # Runs differ in size and share payloads: half of what looks needed, then look again.
         count = max(1, math.floor(len(oldest) * (used - max_bytes) / used / 2))
@@ -92,7 +113,7 @@ def _delete_runs(conn: sqlite3.Connection, run_ids: Sequence[str]) -> None:
     if not run_ids:
         return
     for run_id in run_ids:
-        for table in ("around", "draw", "step"):
+        for table in ("around", "draw", "step", "facet", "label"):
             own = f"delete from {table} where run = (select key from run where id = ?)"
             conn.execute(own, (run_id,))
         conn.execute("delete from run where id = ?", (run_id,))

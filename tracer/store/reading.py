@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -12,22 +12,31 @@ from typing import Literal, Self
 from tracer.core.chain import SplitBody
 from tracer.core.draws import Drawn
 from tracer.core.records import NotedKind, Run, Step, StepPlace
+from tracer.core.runquery import RunOrder, RunQuery, parse, parse_order
 from tracer.providers.base import HttpRequest
 from tracer.store import (
     around,
     blobs,
     connection,
     draws,
+    facets,
+    families,
     finding,
     forks,
+    labels,
     links,
+    listing,
     payloads,
     runs,
     search,
     transfer,
 )
 from tracer.store.failures import damaged, store_error
+from tracer.store.families import Family
+from tracer.store.labels import RunLabel, SavedFilter
 from tracer.store.writes import Reply
+
+NOTHING, NEWEST = RunQuery(), RunOrder()
 
 
 class Store:
@@ -77,14 +86,53 @@ class Store:
         search: str | None = None,
         limit: int | None = None,
         before: str | None = None,
+        query: RunQuery | str = NOTHING,
+        order: RunOrder | str = NEWEST,
     ) -> list[Run]:
-        """Runs, newest first, replays and forks included.
+        """Runs, newest first, replays and forks included, without those in the trash.
 
         `failed` keeps those that ended in an error or were interrupted; `search` those in which
-        each word occurs, in any step; `before` those that follow the run of that id in the list.
+        each word occurs, in any step; `query` those that a filter fits; `before` those that
+        follow the run of that id in the list. Raises QueryError for a filter that means nothing.
         """
+        wanted = parse(query) if isinstance(query, str) else query
+        if failed:
+            wanted = RunQuery(wanted.terms + listing.FAILED.terms)
+        by = parse_order(order) if isinstance(order, str) else order
         with self._reading() as conn:
-            return finding.runs(conn, failed=failed, query=search, limit=limit, before=before)
+            return listing.runs(conn, wanted, by, words=search, limit=limit, before=before)
+
+    def count_runs(
+        self, query: RunQuery = NOTHING, *, after: str | None = None, most: int = 1 << 60
+    ) -> int:
+        """How many runs a filter fits, counted up to `most`; `after` = newer than that run."""
+        with self._reading() as conn:
+            return listing.count(conn, query, after=after, most=most)
+
+    def families(self, run_ids: Iterable[str]) -> dict[str, Family]:
+        """The families of those runs that have forks or replays, or are some, by run id."""
+        with self._reading() as conn:
+            return families.of(conn, run_ids)
+
+    def labels(self, run_ids: Iterable[str]) -> dict[str, RunLabel]:
+        """What a person put on runs, by run id; runs without anything are left out."""
+        with self._reading() as conn:
+            return labels.of_runs(conn, run_ids)
+
+    def thrown_away(self, deleted_ns: int) -> int:
+        """How many runs of those that were deleted together at that time lie in the trash."""
+        with self._reading() as conn:
+            return labels.thrown_away(conn, deleted_ns)
+
+    def saved_filters(self) -> list[SavedFilter]:
+        """The filters somebody saved, by name."""
+        with self._reading() as conn:
+            return labels.saved(conn)
+
+    def facets(self, field: facets.Field, most: int = 20) -> list[str]:
+        """What runs can be filtered by: names, agents, tools, models, providers, tags."""
+        with self._reading() as conn:
+            return facets.values(conn, field, most)
 
     def find_run(self, ref: str) -> Run:
         """The run named by an id, a unique prefix, `last` (newest that is no replay or fork) or

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from tracer.core.records import JSON, ErrorInfo
 from tracer.errors import NotFoundError
-from tracer.store import blobs, liveness, search
+from tracer.store import blobs, facets, liveness, search
 from tracer.store.writes import RunEnd, RunStart, Value
 
 _LISTED = 200  # characters of input and output shown in lists
@@ -42,11 +42,12 @@ def start(conn: sqlite3.Connection, run: RunStart, pending: Pending) -> None:
         process = blobs.dump(liveness.process_mark(run.pid))
     data = None if run.input is None else run.input.data
     text = search.plain_text(data)
-    conn.execute(
+    name = search.clean(run.name)
+    key = conn.execute(
         _START,
         (
             run.run_id,
-            search.clean(run.name),
+            name,
             run.origin,
             run.started_ns,
             run.parent_run,
@@ -59,7 +60,8 @@ def start(conn: sqlite3.Connection, run: RunStart, pending: Pending) -> None:
             _put_value(conn, run.input),
             pending.put(conn, search.passage_of(run.name, text)),
         ),
-    )
+    ).lastrowid
+    facets.add(conn, key or 0, "name", name)
 
 
 def end(conn: sqlite3.Connection, run: RunEnd, pending: Pending) -> None:
@@ -87,6 +89,8 @@ def end(conn: sqlite3.Connection, run: RunEnd, pending: Pending) -> None:
             key,
         ),
     )
+    if run.error is not None:
+        facets.add(conn, key, "has", "error")
 
 
 def update(conn: sqlite3.Connection, run_id: str, changes: dict[str, JSON]) -> None:
@@ -95,6 +99,7 @@ def update(conn: sqlite3.Connection, run_id: str, changes: dict[str, JSON]) -> N
     for column, value in changes.items():
         if column == "name":
             stored: object = search.clean(value)
+            facets.rename(conn, key, search.clean(value))
         elif column == "input_text":
             stored = _listed(str(value))
         elif column in ("entry", "environment"):

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from tracer.core.records import JSON, Slot, Usage
 from tracer.errors import NotFoundError
-from tracer.store import blobs, links, packing, runs, totals
+from tracer.store import blobs, facets, links, packing, runs, totals
 from tracer.store.runs import Pending
 from tracer.store.search import clean, passage_of
 from tracer.store.writes import Conversation, Reply, Request, StepEnd, StepStart, Value
@@ -66,6 +66,9 @@ def start(conn: sqlite3.Connection, step: StepStart, pending: Pending) -> None:
             *given,
         ),
     )
+    facets.of_step(
+        conn, run, step.kind, clean(step.name), _clean(step.model), _clean(step.provider)
+    )
     totals.started(conn, run, step.kind, step.slot.path, step.started_ns)
 
 
@@ -101,6 +104,10 @@ def end(conn: sqlite3.Connection, step: StepEnd, pending: Pending) -> None:
     )
     if kind == "model" and (usage is not None or step.cost_usd is not None):
         totals.count_call(conn, run, key, path, Slot(path, kind, ordinal).child_path())
+    if kind == "model":
+        facets.add(conn, run, "model", _clean(step.model))
+    if step.status == "error":
+        facets.add(conn, run, "has", "error")
     totals.ended(conn, run, step.ended_ns)
 
 

@@ -4,7 +4,7 @@ import contextlib
 import socket
 import threading
 import webbrowser
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from types import FrameType
 
@@ -12,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -27,6 +28,7 @@ from tracer_ui.views import (
     compare,
     exchange,
     fork,
+    labelling,
     payloads,
     run,
     runs,
@@ -40,6 +42,7 @@ HOST = "127.0.0.1"
 DEFAULT_PORT = 4700
 _STEP = "/runs/{run}/steps/{n}"
 _FORM_BYTES = 32 << 20
+_SMALL_FORM_BYTES = 1 << 20
 _PATIENCE = 1.0  # seconds that a template to be compiled gives way to requests
 
 
@@ -71,12 +74,24 @@ def routes() -> list[Route | Mount]:
         Route("/runs/{run}/find", actions.find),
         Route("/runs/{run}/stop", actions.stop, methods=["POST"], max_body_size=_FORM_BYTES),
         Route("/runs/{run}/export", exchange.export),
+        Route("/runs/{run}/label", labelling.label_page),
+        _post("/runs/{run}/label", labelling.label_page),
+        _post("/labels/pin", labelling.pin),
+        _post("/labels/tag", labelling.tag),
+        _post("/labels/delete", labelling.delete),
+        _post("/labels/restore", labelling.restore),
+        _post("/labels/empty", labelling.empty_trash),
+        _post("/filters", labelling.save_filter),
+        _post("/filters/remove", labelling.remove_filter),
         Route("/import", exchange.import_file, methods=["POST"], max_body_size=exchange.MAX_UPLOAD),
         Route("/compare", compare.compare_page),
         Route("/compare.json", compare.compare_json),
         Route("/help", actions.help_page),
         Route("/theme", actions.theme, methods=["POST"], max_body_size=_FORM_BYTES),
+        _post("/f/labels/pin", labelling.pin),
         Route("/f/runs", runs.rows_fragment),
+        Route("/f/runs/fresh", runs.fresh_fragment),
+        Route("/f/runs/{run}/kin", runs.kin_fragment),
         Route("/f/runs/{run}/rows", run.rows_fragment),
         Route("/f/runs/{run}/around", surroundings.around_fragment),
         Route("/f" + _STEP, run.detail_fragment),
@@ -100,6 +115,10 @@ def routes() -> list[Route | Mount]:
         Route("/sse/runs/{run}", streams.run_stream),
         Mount("/static", _Static(directory=STATIC)),
     ]
+
+
+def _post(path: str, view: Callable[[Request], Awaitable[Response]]) -> Route:
+    return Route(path, view, methods=["POST"], max_body_size=_SMALL_FORM_BYTES)
 
 
 def create_app(database: Path, token: str, *, port: int = DEFAULT_PORT) -> Starlette:

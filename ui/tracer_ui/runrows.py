@@ -1,22 +1,25 @@
-"""A run as one line of a list."""
+"""Runs as lines of a list: what went in, what came out, numbers, and what a person put on them."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tracer_ui.api import Run
-from tracer_ui.formats import duration, iso, when
+from tracer_ui.api import Family, Run, RunLabel, Store
+from tracer_ui.formats import duration, iso, plural, when
 from tracer_ui.jsonlines import clip
 from tracer_ui.stepviews import fork_words, run_cost, total_tokens
 
 PAGE = 50
 MAX_DEPTH = 6
+_NOTHING = RunLabel()
 
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One run of the list. `depth` > 0: a fork or replay, under its parent.
+    """One run of the list. `depth` > 0: a fork or replay, under the run `family`.
 
-    `reason` is what the person who forked it gave as one.
+    `reason` is what the person who forked it gave as one; `kin` says how many re-executions are
+    folded under it, "" for none; `open` when they are not folded.
     """
 
     id: str
@@ -35,15 +38,42 @@ class RunRow:
     duration: str
     tokens: int | None
     cost: str
+    pinned: bool
+    tags: tuple[str, ...]
+    note: str
+    deleted: bool
+    family: str
+    kin: str
+    open: bool
 
 
-def run_row(run: Run, depth: int = 0) -> RunRow:
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """Where a row stands among its re-executions."""
+
+    depth: int = 0
+    family: str = ""
+    kin: str = ""
+    open: bool = False
+
+
+ALONE = Kin()
+
+
+def run_rows(store: Store, runs: Iterable[tuple[Run, Kin]]) -> tuple[RunRow, ...]:
+    """The lines of runs; their labels are read at once."""
+    runs = list(runs)
+    labels = store.labels([run.id for run, _ in runs])
+    return tuple(run_row(run, kin, labels.get(run.id, _NOTHING)) for run, kin in runs)
+
+
+def run_row(run: Run, kin: Kin = ALONE, label: RunLabel = _NOTHING) -> RunRow:
     """A run's line."""
     error = run.error
     failure = "" if error is None else f"{error.type.rsplit('.', 1)[-1]}: {error.message}"
     return RunRow(
         id=run.id,
-        depth=min(depth, MAX_DEPTH),
+        depth=min(kin.depth, MAX_DEPTH),
         status=run.status,
         name=clip(run.name, 60),
         origin=run.origin,
@@ -58,4 +88,19 @@ def run_row(run: Run, depth: int = 0) -> RunRow:
         duration=duration(run.duration_ms),
         tokens=total_tokens(run),
         cost=run_cost(run),
+        pinned=label.pinned,
+        tags=label.tags,
+        note=clip(" ".join(label.note.split()), 200),
+        deleted=label.deleted_ns is not None,
+        family=kin.family,
+        kin=kin.kin,
+        open=kin.open,
     )
+
+
+def place_in(family: Family, run: Run) -> Kin:
+    """Where a run stands in its family, as long as that is folded."""
+    depth = dict(family.members).get(run.id, 0)
+    if depth or run.id != family.root:
+        return Kin(depth, family.root)
+    return Kin(kin=plural(len(family.members) - 1, "re-execution") if family.members[1:] else "")

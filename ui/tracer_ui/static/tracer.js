@@ -70,7 +70,6 @@
     "list-next": () => move(".run-link", 1),
     "list-previous": () => move(".run-link", -1),
     "list-open": (event) => { const link = runRow() && $(".run-link", runRow()); if (!link || event.target.matches("a, button, input")) return false; link.click(); },
-    "list-select": () => { const box = runRow() && $("input", runRow()); if (!box) return false; box.checked = !box.checked; },
     "row-next": () => move(".compare-row", 1),
     "row-previous": () => move(".compare-row", -1),
     "difference-next": () => move("[data-difference]", 1),
@@ -86,6 +85,8 @@
       if (up) up.click(); else if (place !== "runs") location.href = "/runs";
     },
   };
+
+  window.tracer = { commands, move, runRow, say };
 
   // --- the run page -------------------------------------------------------------------------------
   const run = $("#run"), steps = $("#steps"), detail = $("#detail");

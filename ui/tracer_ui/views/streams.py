@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from tracer_ui import listnews
+from tracer_ui.asked import asked
 from tracer_ui.live import PAUSE, Look, Seen, stream, wait_for_step, watch_run
 from tracer_ui.runrows import PAGE
 from tracer_ui.site import Site, site_of
@@ -23,14 +24,13 @@ async def run_stream(request: Request) -> Response:
 
 
 async def list_stream(request: Request) -> Response:
-    """`/sse/runs?newest=`, or `?first=1` while there is no run."""
+    """`/sse/runs?q=&sort=&newest=&running=`, or `?first=1` while there is no run."""
     site, query = site_of(request), request.query_params
     if "first" in query:
         return _streamed(site, listnews.wait_for_run(site), listnews.PAUSE)
     running = query.get("running", "").split(",")[:PAGE]
-    return _streamed(
-        site, listnews.watch_list(site, query.get("newest", ""), running), listnews.PAUSE
-    )
+    look = listnews.watch_list(site, query.get("newest", ""), running, asked(request))
+    return _streamed(site, look, listnews.PAUSE)
 
 
 def _streamed(site: Site, look: Look, pause: float = PAUSE) -> Response:

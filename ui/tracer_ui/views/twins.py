@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from tracer_ui.api import run_json, step_json
+from tracer_ui.asked import asked
 from tracer_ui.site import site_of
 from tracer_ui.views.loading import found_run, found_step, opened, query_int
 
@@ -20,16 +21,15 @@ class _Json(JSONResponse):
 
 
 def runs(request: Request) -> Response:
-    """`/runs.json?q=&status=&limit=`."""
+    """`/runs.json?q=&sort=&limit=`; a filter that means nothing is an `error`, status 422."""
     store = site_of(request).store()
     if store is None:
         return _Json([])
-    query = request.query_params
-    found = store.runs(
-        failed=query.get("status") == "failed",
-        search=query.get("q", "").strip() or None,
-        limit=min(query_int(request, "limit", 50), _MOST),
-    )
+    wanted = asked(request)
+    if wanted.problem:
+        return _Json({"error": wanted.problem}, status_code=422)
+    limit = min(query_int(request, "limit", 50), _MOST)
+    found = store.runs(query=wanted.query, order=wanted.order, limit=limit)
     return _Json([run_json(store, run, steps=False) for run in found])
 
 
