@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tracer.capture.values import plain as plain_value
     from tracer.core.diff import json_changes, text_diff
     from tracer.core.messages import Message
+    from tracer.core.questions import Question
     from tracer.core.records import ErrorInfo, Run, Step, Usage
     from tracer.errors import (
         BadFileError,
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
     from tracer.interchange.compare import Comparison, compare
     from tracer.interchange.run_json import asked, run_json, step_json, timestamp
     from tracer.providers.base import HttpRequest, ModelRequest
+    from tracer.providers.editing import Edit
     from tracer.reexecution.checks import schema_problems
     from tracer.reexecution.inprocess import fork, is_replaying, replay
+    from tracer.reexecution.resolution import Resolution, answer_question, watch_questions
     from tracer.reexecution.session import Child, Outcome, Plan, ReplaySpec, plan, start
     from tracer.reexecution.substitute import Substitute
     from tracer.store.failures import NoDatabase
@@ -51,6 +54,7 @@ _HOMES = {
     "CannotReplayError": "tracer.errors",
     "Child": "tracer.reexecution.session",
     "Comparison": "tracer.interchange.compare",
+    "Edit": "tracer.providers.editing",
     "ErrorInfo": "tracer.core.records",
     "HttpRequest": "tracer.providers.base",
     "LimitReached": "tracer.capture.agents",
@@ -60,7 +64,9 @@ _HOMES = {
     "NotFoundError": "tracer.errors",
     "Outcome": "tracer.reexecution.session",
     "Plan": "tracer.reexecution.session",
+    "Question": "tracer.core.questions",
     "ReplaySpec": "tracer.reexecution.session",
+    "Resolution": "tracer.reexecution.resolution",
     "Reply": "tracer.store.writes",
     "Run": "tracer.core.records",
     "Step": "tracer.core.records",
@@ -72,6 +78,7 @@ _HOMES = {
     "Usage": "tracer.core.records",
     "UsageError": "tracer.errors",
     "agent": "tracer.capture.decorators",
+    "answer_question": "tracer.reexecution.resolution",
     "around": "tracer.interchange.around",
     "asked": "tracer.interchange.run_json",
     "compare": "tracer.interchange.compare",
@@ -96,6 +103,7 @@ _HOMES = {
     "text_diff": "tracer.core.diff",
     "timestamp": "tracer.interchange.run_json",
     "tool": "tracer.capture.decorators",
+    "watch_questions": "tracer.reexecution.resolution",
 }
 _RENAMED = {"plain_value": ("tracer.capture.values", "plain")}
 
@@ -105,6 +113,7 @@ __all__ = [
     "CannotReplayError",
     "Child",
     "Comparison",
+    "Edit",
     "ErrorInfo",
     "HttpRequest",
     "LimitReached",
@@ -114,8 +123,10 @@ __all__ = [
     "NotFoundError",
     "Outcome",
     "Plan",
+    "Question",
     "ReplaySpec",
     "Reply",
+    "Resolution",
     "Run",
     "Step",
     "Store",
@@ -126,6 +137,7 @@ __all__ = [
     "Usage",
     "UsageError",
     "agent",
+    "answer_question",
     "around",
     "asked",
     "compare",
@@ -152,6 +164,7 @@ __all__ = [
     "text_diff",
     "timestamp",
     "tool",
+    "watch_questions",
 ]
 
 

@@ -15,6 +15,7 @@ from tests.store.build import (
 )
 from tracer.core.chain import BodySplitter
 from tracer.core.draws import Drawn
+from tracer.core.questions import Question
 from tracer.core.records import ErrorInfo
 from tracer.store.migrations import MIGRATIONS
 from tracer.store.writes import Noted, Value
@@ -22,6 +23,7 @@ from tracer.store.writing import StoreWriter
 
 FOLDER = Path(__file__).parent
 PRINTED = b'[["out","no such order"]]'
+ABOUT = {"asked": {"order": 7}, "why": ["breakpoint any"], "goes": "live", "can": ["continue"]}
 ERROR = ErrorInfo("builtins.KeyError", "'order'", "Traceback …")
 
 
@@ -45,6 +47,9 @@ def write(path: Path) -> None:
     writer.end_step(step_end(3, status="error", output=None, error=ERROR))
     drawn = Drawn("agent1", "clock", (1_790_000_000_000_000_000, 1_790_000_000_000_001_000), (1, 3))
     writer.add_draws(run_start(1).run_id, [drawn])
+    asked = Question(run_start(1).run_id, "1" * 16, "tool", "search", 5, ABOUT)
+    writer.add_question(asked)
+    writer.end_question(asked.id, {"do": "continue", "by": "page"})
     writer.end_run(run_end(1, status="error", error=ERROR, warnings=("watch out",)))
     writer.start_run(run_start(2, parent_run=run_start(1).run_id))
     writer.close()

@@ -12,7 +12,7 @@ import pytest
 from sqlite_utils import hookimpl
 from sqlite_utils.plugins import pm
 
-from tests.databases.build import ERROR, FOLDER, PRINTED, current
+from tests.databases.build import ABOUT, ERROR, FOLDER, PRINTED, current
 from tests.store.build import ROOT, python, run_id, run_start
 from tracer.store import migrations
 from tracer.store.connection import _use_wal, connect
@@ -78,9 +78,9 @@ def test_the_schema_explains_itself(path: Path) -> None:
     conn = connect(path)
     text = schema_sql(conn)
     conn.close()
-    for table in ("blob", "link", "passage", "run", "step", "around", "draw"):
+    for table in ("blob", "link", "passage", "run", "step", "around", "draw", "question"):
         assert f"CREATE TABLE {table} (\n  -- " in text
-    assert text.count(") strict;") == 7
+    assert text.count(") strict;") == 8
     assert "sqlite_migrations" not in text
     assert sqlite3.complete_statement(text)
     sqlite3.connect(":memory:").executescript(text)
@@ -89,8 +89,8 @@ def test_the_schema_explains_itself(path: Path) -> None:
 def older(path: Path) -> None:
     """A database from before the last migration."""
     conn = connect(path)
-    conn.execute("drop table draw")
-    conn.execute("delete from _sqlite_migrations where name = 'm005_draws'")
+    conn.execute("drop table question")
+    conn.execute("delete from _sqlite_migrations where name = 'm006_questions'")
     conn.close()
 
 
@@ -102,13 +102,21 @@ def test_what_happened_around_steps_is_read(tmp_path: Path) -> None:
             assert store.around(run_id(1), 3) == pieces
 
 
+def test_what_was_asked_is_read(tmp_path: Path) -> None:
+    for path in SHIPPED:
+        with Store.open(Path(shutil.copyfile(path, tmp_path / path.name))) as store:
+            asked = store.questions(run_id(1))
+            assert [one.about for one in asked] == ([ABOUT] if path.stem >= "m006" else [])
+            assert all(one.answer == {"do": "continue", "by": "page"} for one in asked)
+
+
 @pytest.mark.parametrize("readonly", [True, False])
 def test_what_is_pending_is_applied(path: Path, readonly: bool) -> None:
     older(path)
     connect(path, readonly=readonly).close()
     conn = connect(path, readonly=True)
     assert migrations.applied(conn) == list(MIGRATIONS)
-    assert "CREATE TABLE draw" in schema_sql(conn)
+    assert "CREATE TABLE question" in schema_sql(conn)
     conn.close()
 
 

@@ -54,9 +54,7 @@ def run_status(error: BaseException) -> Any:
     return "error"
 
 
-def open_agent(
-    spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Opening[Frame | None]:
+def open_agent(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening[Frame | None]:
     """Begin a sub-agent inside a run, else a run of its own."""
     frame: Frame | None
     if scopes.current(agent=True) is not None:
@@ -68,9 +66,7 @@ def open_agent(
     return frame
 
 
-def _open_run(
-    spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Opening[Frame | None]:
+def _open_run(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening[Frame | None]:
     from tracer.capture.environment import function_entry  # see `runtime`: only a run needs it
 
     try:

@@ -22,6 +22,7 @@ from tracer.capture.boundary import (
 )
 from tracer.capture.callsite import callsite
 from tracer.capture.conversation import Snapshots
+from tracer.capture.edited import Arguments, editor
 from tracer.capture.exceptions import (
     error_frames,
     error_info,
@@ -31,7 +32,6 @@ from tracer.capture.exceptions import (
 )
 from tracer.capture.functions import Parameters, fidelity_of
 from tracer.capture.guard import report
-from tracer.capture.edited import Arguments, editor
 from tracer.capture.memory import Watch, altered, changed
 from tracer.capture.rebuild import rebuild, return_annotation
 from tracer.capture.samecall import announced_detail, is_same_call

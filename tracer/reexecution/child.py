@@ -33,8 +33,10 @@ from tracer.errors import (
 )
 from tracer.reexecution import tripwire
 from tracer.reexecution.answers import Answers
+from tracer.reexecution.breaks import parse_break
 from tracer.reexecution.budget import Ceilings, Spent
-from tracer.reexecution.calling import ask_on_terminal, call
+from tracer.reexecution.calling import call
+from tracer.reexecution.channel import Channel
 from tracer.reexecution.entropy import draws_of
 from tracer.reexecution.handler import PATIENCE_SECONDS, Answerer
 from tracer.reexecution.imports import load_function
@@ -75,7 +77,7 @@ class Session:
             given["after"],
             Policies(given["tools"]),
             Ceilings(**given["ceilings"]),
-            ask_on_terminal() if sys.stdin is not None and sys.stdin.isatty() else None,
+            tuple(map(parse_break, given.get("breaks") or ())),
             tuple(map(Ignore.parse, given.get("ignore") or ())),
             bool(given.get("serve_anyway")),
             given.get("break_at"),
@@ -84,6 +86,16 @@ class Session:
         known = secrets.of_run(given["run_id"])
         handler = Answerer(Tape(steps), Answers(self.store), rules, known)
         handler.on_live = self._go_live
+        handler.run_id = given["run_id"]
+        if patience := given.get("patience") or 0:
+            handler.after.channel = Channel(
+                Path(given["database"]),
+                self.store,
+                known,
+                patience,
+                (handler.gate.paused, handler.budget.paused),
+                handler.check,
+            )
         handler.budget.spent = self._spent
         return handler
 
@@ -153,6 +165,7 @@ class Session:
                 f"the recorded order of concurrent steps could not be kept in {relaxed} "
                 f"place{'s' if relaxed > 1 else ''}"
             )
+        found += self.handler.after.by_hand
         if ignored := self.handler.ignored:
             rules = ", ".join(rule.text for rule in self.handler.rules.ignore)
             found.append(

@@ -39,9 +39,7 @@ def wrapped(function: Callable[..., Any], describe: Describe) -> Callable[..., A
     if hasattr(function, _MARK):
         return function
 
-    def opener(
-        spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Opening[Frame | None]:
+    def opener(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening[Frame | None]:
         return open_call(describe, args, kwargs)
 
     made = wrap(Spec("step", getattr(function, "__name__", "call"), function), opener)
@@ -159,7 +157,9 @@ def watch_context(holder: Any, name: str, describe: Callable[..., Agent]) -> Non
 
     @functools.wraps(original)
     def method(*args: Any, **kwargs: Any) -> Any:
-        return _Context(original(*args, **kwargs), lambda: opened(open_call(describe, args, kwargs)))
+        return _Context(
+            original(*args, **kwargs), lambda: opened(open_call(describe, args, kwargs))
+        )
 
     setattr(method, _MARK, original)
     setattr(holder, name, method)
