@@ -166,6 +166,16 @@ def forked(bench: Bench, shop: Shop, *answers: Resolution | Answerer, **more: An
 GO = Resolution("continue", "page")
 
 
+def after(seconds: float) -> Answerer:
+    """Go on, but not at once."""
+
+    def answer(question: Question) -> Resolution:
+        time.sleep(seconds)
+        return GO
+
+    return answer
+
+
 def result_of(value: Any) -> Resolution:
     return Resolution("answer", "page", substitute=Substitute("result", result=value))
 
@@ -178,7 +188,7 @@ def test_a_tool_that_asks_is_answered(bench: Bench, server: ModelServer) -> None
     """One agent, each answer in turn."""
     shop = Shop(server.url)
     assert shop.agent()() == "Paid 5 paid."
-    came, watcher = forked(bench, shop, lambda q: time.sleep(0.5) or GO)
+    came, watcher = forked(bench, shop, after(0.5))
     assert (came.verdict(), came.result, shop.did) == ((0, None), "Paid 7 paid.", [(7, None)])
     (asked,) = watcher.asked
     assert (asked.kind, asked.name, asked.about["asked"]) == ("tool", "pay", {"amount": 7})
@@ -318,11 +328,7 @@ def test_waiting_uses_up_no_minutes(bench: Bench, server: ModelServer) -> None:
     shop = Shop(server.url)
     shop.agent()()
 
-    def slow(question: Question) -> Resolution:
-        time.sleep(2.5)
-        return GO
-
-    came, _ = forked(bench, shop, slow, max_minutes=0.03)
+    came, _ = forked(bench, shop, after(2.5), max_minutes=0.03)
     assert (came.verdict(), shop.did) == ((0, None), [(7, None)])
 
 
@@ -346,7 +352,7 @@ def test_a_cancelled_step_leaves_no_question_open(bench: Bench) -> None:
 
     asyncio.run(agent())
     step = bench.step("step").n
-    with Watcher(bench, lambda q: time.sleep(2) or GO).there():
+    with Watcher(bench, after(2)).there():
         came = bench.fork(agent, Substitute("result", result="b"), step=step, wait_minutes=0.5)
     assert (came.verdict(), came.result) == ((0, None), "too late")
     with bench.store as store:

@@ -77,8 +77,8 @@ def fork(
     Give `step` (number or id) or `model_call` (from 1), and one of `text`, `tool_call`
     (name, arguments), `response` (OpenTelemetry message or provider's body), `error` (kind) or
     `result` (of a tool). `tools` maps names to recorded, ask, live, block or stub:JSON. `breaks`
-    are conditions as of `tracer fork --break`; what they and `ask` ask is answered at the terminal or
-    on the run's page, `wait_minutes` is how long it waits where nobody is there to answer.
+    are conditions as of `tracer fork --break`; what they and `ask` ask is answered at the terminal
+    or on the run's page, `wait_minutes` is how long it waits where nobody is there to answer.
     Raises NotFoundError, UsageError, CannotReplayError.
     """
     given = _substitute(text, tool_call, response, error, result)

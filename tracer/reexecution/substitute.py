@@ -4,7 +4,6 @@ Described by the user in the words of `Substitute`, turned into what the model s
 OpenTelemetry message), and into bytes only for the request at hand, when it is made.
 """
 
-import builtins
 import json
 import re
 from dataclasses import dataclass, field
@@ -91,10 +90,8 @@ def named_error(text: str) -> ErrorInfo:
     name = name.strip()
     if not (sign and _CLASS.fullmatch(name)):
         name, message = "RuntimeError", text
-    # As recorded errors are named; another class is found by its module where it is loaded.
-    kind_of = getattr(builtins, name, None)
-    known = isinstance(kind_of, type) and issubclass(kind_of, Exception)
-    return ErrorInfo(f"builtins.{name}" if known else name, message.strip())
+    message = message.strip()
+    return ErrorInfo(name, repr(message) if name == "KeyError" else message)  # as it shows its key
 
 
 def said_instead(substitute: Substitute, recorded: list[Message]) -> Message | None:
