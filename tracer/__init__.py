@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tracer.capture.values import plain as plain_value
     from tracer.core.diff import json_changes, text_diff
     from tracer.core.messages import Message
-    from tracer.core.questions import Question
+    from tracer.core.questions import Question, decided_changes, decided_words
     from tracer.core.records import ErrorInfo, Run, Step, Usage
     from tracer.errors import (
         BadFileError,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tracer.interchange.run_json import asked, run_json, step_json, timestamp
     from tracer.providers.base import HttpRequest, ModelRequest
     from tracer.providers.editing import Edit
+    from tracer.reexecution.breaks import parse_break
     from tracer.reexecution.checks import schema_problems
     from tracer.reexecution.inprocess import fork, is_replaying, replay
     from tracer.reexecution.resolution import Resolution, answer_question, watch_questions
@@ -83,6 +84,8 @@ _HOMES = {
     "asked": "tracer.interchange.run_json",
     "compare": "tracer.interchange.compare",
     "database_path": "tracer.capture.config",
+    "decided_changes": "tracer.core.questions",
+    "decided_words": "tracer.core.questions",
     "export_bundle": "tracer.interchange.bundle",
     "fork": "tracer.reexecution.inprocess",
     "import_bundle": "tracer.interchange.bundle",
@@ -92,6 +95,7 @@ _HOMES = {
     "json_changes": "tracer.core.diff",
     "model": "tracer.capture.decorators",
     "note": "tracer.capture.decorators",
+    "parse_break": "tracer.reexecution.breaks",
     "plan": "tracer.reexecution.session",
     "replay": "tracer.reexecution.inprocess",
     "run": "tracer.capture.decorators",
@@ -142,6 +146,8 @@ __all__ = [
     "asked",
     "compare",
     "database_path",
+    "decided_changes",
+    "decided_words",
     "errors",
     "export_bundle",
     "fork",
@@ -152,6 +158,7 @@ __all__ = [
     "json_changes",
     "model",
     "note",
+    "parse_break",
     "plain_value",
     "plan",
     "replay",

@@ -39,3 +39,27 @@ class Question:
         """Whether something may be answered."""
         can = self.about.get("can")
         return isinstance(can, list) and what in can
+
+
+def decided_words(detail: JSON) -> str:
+    """What somebody decided about a step (`asked` in its detail), in one phrase; "" where nobody
+    was asked."""
+    if not isinstance(detail, dict):
+        return ""
+    why = detail.get("why")
+    reasons = ", ".join(map(str, why)) if isinstance(why, list) else ""
+    waited = detail.get("waited_ms")
+    after = f" after {waited / 1000:.0f} s" if isinstance(waited, int) else ""
+    by = f" ({detail['by']})" if detail.get("by") else ""
+    return f"{detail.get('did') or 'decided'} by hand{by}{after}; asked because: {reasons}"
+
+
+def decided_changes(detail: JSON) -> list[tuple[str, str, str]]:
+    """What was edited before the step went on: place, before, after."""
+    changes = detail.get("changes") if isinstance(detail, dict) else None
+    found = changes if isinstance(changes, list) else []
+    return [
+        (str(one[0]), "" if one[1] is None else str(one[1]), str(one[2]))
+        for one in found
+        if isinstance(one, list) and len(one) == 3
+    ]

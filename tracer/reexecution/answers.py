@@ -3,6 +3,7 @@ as JSON, for the divergence report."""
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -107,7 +108,12 @@ class Answers:
                 return _http_answer(_plain_failure(failure_kind(substitute.error or ""), None))
             return _http_answer(wire_reply(substitute, call.api.name, call.request, None, []))
         if substitute.kind == "error":
-            return ErrorAnswer(named_error(substitute.error or ""))
+            error = named_error(substitute.error or "")
+            if error.type != "KeyError":
+                return ErrorAnswer(error)
+            # What it was made with is not what it shows, which is quoted.
+            raised = json.dumps([[error.message], {}])
+            return ErrorAnswer(replace(error, message=repr(error.message)), {"raised": raised})
         data = None if like is None else self._store.value(like, "output")
         result = substitute.result
         if call.kind == "model":

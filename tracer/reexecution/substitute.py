@@ -90,8 +90,7 @@ def named_error(text: str) -> ErrorInfo:
     name = name.strip()
     if not (sign and _CLASS.fullmatch(name)):
         name, message = "RuntimeError", text
-    message = message.strip()
-    return ErrorInfo(name, repr(message) if name == "KeyError" else message)  # as it shows its key
+    return ErrorInfo(name, message.strip())
 
 
 def said_instead(substitute: Substitute, recorded: list[Message]) -> Message | None:

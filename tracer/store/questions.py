@@ -85,14 +85,6 @@ def state(conn: sqlite3.Connection, question_id: str) -> tuple[str, int, int] | 
     return None if row is None else (str(row[0]), int(row[1]), int(row[2]))
 
 
-def waiting(conn: sqlite3.Connection) -> set[str]:
-    """Ids of the runs that have an open question."""
-    rows = conn.execute(
-        f"select distinct run.id {_FROM} where state = 'open' and run.ended_ns is null"
-    )
-    return {run_id for (run_id,) in rows}
-
-
 def _question(conn: sqlite3.Connection, row: tuple[Any, ...]) -> Question:
     run_id, question_id, kind, name, asked_ns, about, its_state, answer, seen_ns = row
     return Question(

@@ -220,11 +220,6 @@ class Store:
         with self._reading() as conn:
             return questions.state(conn, question_id)
 
-    def waiting(self) -> set[str]:
-        """Ids of the runs that wait for an answer, unless their process is gone."""
-        with self._reading() as conn:
-            return questions.waiting(conn)
-
     def writes(self, run_id: str) -> Iterator[transfer.Write]:
         """A run as the records that write it again. Bodies build on the chains of `links`."""
         run = self.find_run(run_id)

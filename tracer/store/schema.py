@@ -200,5 +200,5 @@ create table question (
   ended_ns integer
 ) strict""",
     "create index question_run on question (run)",
-    "create index question_open on question (state) where state = 'open'",
+    "create index question_open on question (run) where state = 'open'",
 )

@@ -52,7 +52,7 @@ def watch_list(site: Site, newest: str, running: Iterable[str] = ()) -> Look:
         new = next((i for i, run in enumerate(runs) if run.id == newest), 0)
         changed = []
         for run in runs:
-            state = (run.status, run.steps, run.cost_usd, run.usage)
+            state = (run.status, run.steps, run.cost_usd, run.usage, run.waiting)
             if (run.status == "running" or run.id in shown) and shown.get(run.id) != state:
                 shown[run.id] = state
                 changed.append(run)

@@ -16,7 +16,7 @@ MAX_DEPTH = 6
 class RunRow:
     """One run of the list. `depth` > 0: a fork or replay, under its parent.
 
-    `reason` is what the person who forked it gave as one.
+    `reason` is what the person who forked it gave as one. `waits`: for somebody to answer.
     """
 
     id: str
@@ -35,6 +35,7 @@ class RunRow:
     duration: str
     tokens: int | None
     cost: str
+    waits: bool = False
 
 
 def run_row(run: Run, depth: int = 0) -> RunRow:
@@ -58,4 +59,5 @@ def run_row(run: Run, depth: int = 0) -> RunRow:
         duration=duration(run.duration_ms),
         tokens=total_tokens(run),
         cost=run_cost(run),
+        waits=run.waiting and run.status == "running",
     )
