@@ -20,6 +20,7 @@ from tracer_ui.views import (
     errors,
     fork,
     payloads,
+    question,
     run,
     runs,
     starting,
@@ -28,7 +29,8 @@ from tracer_ui.views import (
 
 TEMPLATES = rendering.HERE / "templates"
 MODULES = (
-    actions, compare, errors, fork, payloads, run, runs, starting, surroundings, live, listnews,
+    actions, compare, errors, fork, payloads, question, run, runs, starting, surroundings, live,
+    listnews,
 )  # fmt: skip
 CONTEXTS = sorted(
     {
@@ -69,7 +71,8 @@ def variables(name: str) -> set[str]:
     return needed - set(rendering.environment().globals) - {"super"}
 
 
-LOOP_VARIABLES = {"run", "change", "chunk", "row", "problem", "ui"}  # handed to includes by a loop
+# Handed to includes by a loop, or set before one.
+LOOP_VARIABLES = {"run", "change", "chunk", "row", "problem", "ui", "editor"}
 
 
 @pytest.mark.parametrize("context", CONTEXTS, ids=lambda c: c.__name__)

@@ -37,7 +37,7 @@ def show_step(store: Store, run: Run, step: Step) -> None:
         _heading("asked somebody")
         line(f"  {words}", whole=True)
         for place, before, after in decided_changes(step.detail.get("asked")):
-            line(f"  {place}: {before or '–'} → {after}", whole=True)
+            line(f"  {place}: {before or '–'} → {after or '–'}", whole=True)
     beside = around(store, run.id, step.n)
     show_locals(beside)
     show_around(beside, untouched=is_untouched(store, run, step))

@@ -54,12 +54,12 @@ def decided_words(detail: JSON) -> str:
     return f"{detail.get('did') or 'decided'} by hand{by}{after}; asked because: {reasons}"
 
 
-def decided_changes(detail: JSON) -> list[tuple[str, str, str]]:
-    """What was edited before the step went on: place, before, after."""
+def decided_changes(detail: JSON) -> list[tuple[str, ...]]:
+    """What was edited before the step went on: place, before, after ("" where there is nothing)."""
     changes = detail.get("changes") if isinstance(detail, dict) else None
     found = changes if isinstance(changes, list) else []
     return [
-        (str(one[0]), "" if one[1] is None else str(one[1]), str(one[2]))
+        (str(one[0]), *("" if text is None else str(text) for text in one[1:]))
         for one in found
         if isinstance(one, list) and len(one) == 3
     ]

@@ -172,7 +172,14 @@ def _can(call: Call) -> list[str]:
 
 def _changes(before: Any, after: Any) -> JSON:
     found = json_changes(before, after, limit=_SHOWN_CHANGES)
-    return [[change.path, _short(change.old), _short(change.new)] for change in found]
+    return [
+        [
+            change.path,
+            None if change.added else _short(change.old),
+            None if change.removed else _short(change.new),
+        ]
+        for change in found
+    ]
 
 
 def _edits(edit: Edit) -> JSON:
