@@ -118,7 +118,7 @@ class Asked:
         answer = after.answers.in_place(call, given.substitute, like)
         after.held.given(call, answer)
         after.gate.open()
-        return Decision(answer, "substituted", fingerprint=self._fingerprint, diverged=True)
+        return Decision(answer, "substituted", fingerprint=self._fingerprint)
 
     def _going_on(self, question: Question, given: Resolution, detail: dict[str, JSON]) -> Decision:
         after, call = self._after, self._call

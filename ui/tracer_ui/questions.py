@@ -102,7 +102,7 @@ def question_view(
         id=question.id,
         base=base,
         kind=question.kind,
-        name=clip(question.name, 120),
+        name=clip(str(request.get("model") or question.name), 120),
         why=clip(", ".join(question.why), 300),
         goes=GOES.get(str(question.about.get("goes")), ""),
         problem=clip(str(question.about.get("problem") or ""), 400),
