@@ -57,6 +57,11 @@ def _value(name: str, value: Any, before: Any, hint: Any) -> Any:
     tagged = isinstance(tree, dict) and "$t" in tree
     if not tagged and plain(data) == tree:
         return value
+    if type(before) in (tuple, set, frozenset) and isinstance(value, list):
+        items = json.loads(encode_whole([*before]).data)
+        if plain(json.dumps(items).encode()) == items:  # of plain data itself
+            made: Any = type(before)(value)
+            return made
     try:
         if not (tagged and tree.get("$t") == "object" and isinstance(value, dict)):
             raise CannotRebuild("only whole objects and plain data can be edited")
