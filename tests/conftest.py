@@ -9,6 +9,8 @@ from tests.support.browser import MISSING, chromium_path, why_left_out
 from tests.support.runs import build_sample_store
 from tracer.capture import config
 
+# Rooms whose tests start programs, or take long otherwise.
+COSTLY = ("torture", "replay", "demo", "capture", "sample_traces", "cli", "benchmarks", "providers")
 LEFT_OUT = pytest.StashKey[int]()
 
 # How long an example takes depends on what else the machine does; hangs are pytest-timeout's.
@@ -43,13 +45,20 @@ def chromium() -> str:
     return path
 
 
+def _rank(item: pytest.Item) -> int:
+    rooms = item.path.parent.parts
+    return next((n for n, room in enumerate(COSTLY) if room in rooms), len(COSTLY))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Browser tests come last, or are left out where there is a reason to.
+    """Costly rooms come first; browser tests come last, or are left out where there is a reason to.
 
-    Last, because the browser's driver keeps an event loop in the main thread until the session
-    ends, in which no other test could start one.
+    First, so that no process is left alone with them at the end. Last, because the browser's driver
+    keeps an event loop in the main thread until the session ends, in which no other test could
+    start one.
     """
+    items.sort(key=_rank)
     browser = [item for item in items if item.get_closest_marker("browser") is not None]
     if not browser:
         return

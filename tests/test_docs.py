@@ -1,10 +1,12 @@
 """Documents can't drift: what they quote is compared with, or run as, the real thing."""
 
+import ast
 import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from tracer.store import connection
 from tracer.store.migrations import schema_sql
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/limits.md")
 _SCHEMA = re.compile(r"(<!-- schema -->\n).*(<!-- /schema -->)", re.DOTALL)
 _RUN = re.compile(r"<!-- run by tests/test_docs.py -->\n```sh\n(.*?)```", re.DOTALL)
 
@@ -73,6 +75,28 @@ def test_commands_and_targets_exist(name: str) -> None:
 def test_readme_names_every_command() -> None:
     named = set(re.findall(r"`tracer ([a-z]+)", _read("README.md")))
     assert named == set(COMMANDS)
+
+
+def _said(tree: ast.AST) -> Iterator[str]:
+    """Texts of a source file, with `…` where a value is put in."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_the_limits_quote_what_is_said() -> None:
+    quotes = re.findall(r"^ *> (.+)$", _read("docs/limits.md"), re.MULTILINE)
+    assert len(quotes) > 12
+    said = {
+        text
+        for path in (ROOT / "tracer").rglob("*.py")
+        for text in _said(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert [quote for quote in quotes if not any(quote in text for text in said)] == []
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

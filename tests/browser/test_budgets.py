@@ -81,13 +81,14 @@ def test_it_answers_at_once(window: Open, long_run: tuple[Server, str]) -> None:
     )
     page.wait_for_function("() => performance.getEntriesByName('first-contentful-paint').length")
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    # Twice what a quiet machine needs: these run beside other tests.
-    assert timing["responseEnd"] - timing["requestStart"] < 400
-    assert paint < 1_200
+    # Many times what a quiet machine needs, and less than anything takes that looks at every step
+    # in turn: the benchmarks measure, this one only notices.
+    assert timing["responseEnd"] - timing["requestStart"] < 2_000
+    assert paint < 4_000
     began = time.monotonic()
     page.keyboard.press("j")
     expect(page.locator("#step-title .step-n")).to_have_text("7001")
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 5
 
 
 def test_stepping_across_pieces_and_to_the_ends(window: Open, long_run: tuple[Server, str]) -> None:

@@ -278,7 +278,7 @@ def test_first_run_opens_by_itself(window: Open, tmp_path: Path) -> None:
         expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
         assert violations(page) == []
         build_sample_store(database)
-        page.wait_for_url("**/runs/*/steps/*", timeout=15_000)
+        page.wait_for_url("**/runs/*/steps/*", timeout=60_000)
 
 
 def test_structure_of_the_pages(window: Open, ids: dict[str, str]) -> None:

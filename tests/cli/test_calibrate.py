@@ -31,6 +31,7 @@ agent()
 def recorded(desk: Desk) -> Iterator[Desk]:  # noqa: F811
     with ModelServer(latency=False, brain=Numbered()) as server:
         desk.env["OPENAI_BASE_URL"] = f"{server.url}/v1"
+        desk.load()
         desk.write("agent.py", AGENT)
         done = desk.record("agent.py", how="plain")
         assert done.code == 0, done.err

@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.processes import Done, run_warm
+from tests.support.warm import HTTP, SEED
+from tests.support.weather import ANTHROPIC as ANTHROPIC_SDK
+from tests.support.weather import OPENAI as OPENAI_SDK
 from tracer.demo import brain
 from tracer.demo.conversation import Answer, Call, Conversation
 from tracer.demo.local_models import ANTHROPIC, OPENAI
@@ -68,6 +72,7 @@ def execute(tmp_path: Path) -> Iterator[Execute]:
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         "TRACER_DB": str(tmp_path / "traces.db"),
         "TRACER_QUIET": "1",
+        "PYTHONHASHSEED": SEED,
     }
     executions = iter(range(100))
 
@@ -78,21 +83,25 @@ def execute(tmp_path: Path) -> Iterator[Execute]:
         with ModelServer(latency=False, brain=model, on_request=bodies.append) as server:
             urls = {"OPENAI_BASE_URL": f"{server.url}/v1", "ANTHROPIC_BASE_URL": server.url}
             keys = {"OPENAI_API_KEY": "none", "ANTHROPIC_API_KEY": "none"}
-            done = subprocess.run(
-                [sys.executable, *command],
-                env=environment | ({**urls, **keys} if serve else {}),
-                cwd=directory,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
+            env = environment | ({**urls, **keys} if serve else {})
+            done = _run([sys.executable, *command], env, directory)
         file = directory / "demo_ledger.jsonl"
         lines = file.read_text().splitlines() if file.exists() else []
         ledger = [json.loads(line) for line in lines]
-        return Outcome(done.returncode, done.stdout, done.stderr, ledger, model.answers, bodies)
+        return Outcome(done.code, done.out, done.err, ledger, model.answers, bodies)
 
     yield run
+
+
+def _run(command: list[str], env: dict[str, str], folder: Path) -> Done:
+    if command[1] != "-m":
+        return run_warm(
+            (*HTTP, *OPENAI_SDK, *ANTHROPIC_SDK), command, cwd=folder, env=env, out=folder / "said"
+        )
+    done = subprocess.run(
+        command, env=env, cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 @by_name

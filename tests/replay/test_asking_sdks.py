@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.processes import Came, Desk
 from tests.support.warm import SEED
-from tests.support.weather import ANTHROPIC, HTTP, LEDGER, OPENAI, brain, with_its_ledger
+from tests.support.weather import ANTHROPIC, LEDGER, OPENAI, brain, with_its_ledger
 from tracer.core.questions import Question
 from tracer.core.records import Step
 from tracer.demo.model_server import ModelServer
@@ -87,7 +87,7 @@ def desk(
         made = Desk(tmp_path_factory.mktemp(request.param), env)
         done = made.record(made.write("agent.py", AGENT, prelude=False), request.param)
         assert done.out.splitlines()[-1:] == ["Go to Oslo."], done.err
-        made.loaded = (*HTTP, *(OPENAI if request.param == "openai" else ANTHROPIC))
+        made.load(*(OPENAI if request.param == "openai" else ANTHROPIC))
         yield made
 
 

@@ -127,6 +127,7 @@ def recorded(request: Any, desk: Desk, server: OddServer) -> Desk:
     """A desk whose last run is that of one of the programs."""
     name, stream = request.param
     desk.env["OPENAI_BASE_URL"] = f"{server.url}/v1"
+    desk.load("requests", "aiohttp")
     script = desk.write("agent.py", LOOP + PROGRAMS[name] + END.format(stream=stream))
     plain = desk.record(script, how="plain")
     done = desk.record(script)

@@ -27,6 +27,7 @@ def server() -> Iterator[ModelServer]:
 @pytest.fixture
 def shop(desk: Desk, server: ModelServer) -> Desk:
     desk.env["OPENAI_BASE_URL"] = f"{server.url}/v1"
+    desk.load()
     return desk
 
 

@@ -31,6 +31,7 @@ if __name__ == "__main__":
 
 def _recorded(desk: Desk, server: ModelServer, how: str, setup: str) -> int:
     desk.env["OPENAI_BASE_URL"] = f"{server.url}/v1"
+    desk.load()
     desk.write("agent.py", AGENT.replace("SETUP", setup))
     done = desk.record("agent.py", how, how="plain")
     assert done.code == 0, done.err
@@ -64,6 +65,7 @@ def test_without_one_the_refusal_names_it(desk: Desk) -> None:
     source = AGENT.replace("SETUP", "").replace("if __name__", "print(agent('x', Shop('a')))\nif 0")
     with ModelServer(latency=False, brain=Numbered()) as server:
         desk.env["OPENAI_BASE_URL"] = f"{server.url}/v1"
+        desk.load()
         desk.write("agent.py", source + "\nShop('b').answer('second')\n")
         assert desk.record("agent.py", how="plain").code == 0
         with pytest.raises(CannotReplayError, match=r"@tracer\.agent\(setup=…\)"):

@@ -115,6 +115,7 @@ def server() -> Iterator[ModelServer]:
 @pytest.fixture
 def at(desk: Desk, server: ModelServer) -> Desk:
     desk.env |= {"OPENAI_BASE_URL": f"{server.url}/v1", "TRACER_QUIET": "1"}
+    desk.load()
     return desk
 
 
@@ -144,6 +145,20 @@ def test_a_tool_is_found_recorded_and_not_run_again(
     assert [source for *_, source in tools(at, came.run_id)] == ["recorded", "recorded"]
     assert server.request_count == asked
     assert at.ledger() == ["weather Bergen", "weather Oslo"]
+
+
+def test_a_tool_is_found_although_nothing_could_be_written_yet(at: Desk) -> None:
+    """Fails when the end of a model call does not look for its tools itself."""
+    locking = """
+import sqlite3
+held = sqlite3.connect(os.environ["TRACER_DB"], isolation_level=None)
+held.execute("BEGIN IMMEDIATE")
+"""
+    script = at.write(
+        "agent.py", LOOP + locking + AGENTS["by name"] + "held.rollback()\n", prelude=False
+    )
+    assert at.record(script).out == "Go to Oslo.\n"
+    assert [name for name, *_ in tools(at)] == ["weather", "weather"]
 
 
 def test_after_the_fork_an_unknown_effect_needs_leave(at: Desk) -> None:

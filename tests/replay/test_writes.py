@@ -54,6 +54,7 @@ if __name__ == "__main__":
 def answers(desk: Desk) -> ModelServer:
     server = ModelServer(latency=False)
     desk.env |= {"OPENAI_BASE_URL": f"{server.__enter__().url}/v1", "TRACER_QUIET": "1"}
+    desk.load()
     return server
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import pytest
 
 from tests.support.agents import Bench
-from tests.support.warm import warm
+from tests.support.warm import HTTP, SEED, warm
 from tracer.core.records import Run, Step
 from tracer.reexecution.session import Child, ReplaySpec, plan, start
 from tracer.reexecution.substitute import Substitute
@@ -59,6 +59,27 @@ class Done:
     err: str
 
 
+def run_warm(
+    modules: tuple[str, ...],
+    command: list[str],
+    *,
+    cwd: Path,
+    env: dict[str, str],
+    out: Path,
+    timeout: float = 60,
+) -> Done:
+    """Run a command in a copy of a process that has loaded these modules; what it prints passes
+    through two files called as `out` says."""
+    files = out.with_suffix(".out"), out.with_suffix(".err")
+    copy = warm(modules).start(command, *files, cwd=cwd, env=env)
+    try:
+        code = copy.wait(timeout)
+    finally:
+        copy.stop()
+    said, complained = (file.read_text("utf-8") for file in files)
+    return Done(code, said, complained)
+
+
 @dataclass
 class Came:
     """How a re-execution ended: the outcome, the program's own output, the new run if any."""
@@ -78,7 +99,7 @@ class Desk:
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
-    loaded: tuple[str, ...] = ()  # modules that re-executions find loaded: see `warm`
+    loaded: tuple[str, ...] = ()  # what processes find loaded: see `load`
 
     @property
     def database(self) -> Path:
@@ -87,6 +108,11 @@ class Desk:
     @property
     def bench(self) -> Bench:
         return Bench(self.database)
+
+    def load(self, *modules: str) -> None:
+        """Let what is started from here on find HTTP clients and these modules loaded."""
+        self.loaded = (*HTTP, *modules)
+        self.env["PYTHONHASHSEED"] = SEED
 
     def write(self, name: str, source: str, *, prelude: bool = True) -> Path:
         """A script file; with the prelude unless told otherwise."""
@@ -119,10 +145,21 @@ class Desk:
         how: How = "run",
         env: dict[str, str] | None = None,
         timeout: float = 60,
+        cold: bool = False,
     ) -> Done:
-        """Run a script to its end."""
+        """Run a script to its end; `cold`: in a process that has loaded nothing."""
+        command = self.command(script, *args, how=how)
+        if self.loaded and how != "plain" and not cold:
+            return run_warm(
+                self.loaded,
+                command,
+                cwd=self.folder,
+                env=self.environment(env),
+                out=self.folder / "recorded",
+                timeout=timeout,
+            )
         done = subprocess.run(
-            self.command(script, *args, how=how),
+            command,
             env=self.environment(env),
             cwd=self.folder,
             capture_output=True,

@@ -1,4 +1,5 @@
-"""Re-executions that need not load their SDK: a process that has done so makes copies of itself.
+"""Recordings and re-executions that need not load their SDK, or tracer: a process that has done so
+makes copies of itself.
 
 Importing an SDK takes seconds; a test that forks an agent twenty times spends its time on that. The
 copy is a process of its own, in its own group, and does all that a fresh one does from there on.
@@ -6,7 +7,9 @@ copy is a process of its own, in its own group, and does all that a fresh one do
 
 import atexit
 import json
+import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -16,9 +19,11 @@ from typing import IO, Any, cast
 
 ROOT = Path(__file__).parents[2]
 SEED = "0"  # of the hashes, which a copy can't choose
+# What HTTP clients load when they are first used.
+HTTP = ("httpcore2", "httpcore", "trio", "httpx", "httpx2")
 _SERVER = """
 import atexit, importlib, json, os, runpy, sys, threading
-for name in sys.argv[1:]:
+for name in ("tracer.cli.main", "tracer.cli.run", "tracer.reexecution.session", *sys.argv[1:]):
     importlib.import_module(name)
 print(json.dumps({}), flush=True)
 while line := sys.stdin.readline():
@@ -38,9 +43,20 @@ while line := sys.stdin.readline():
         sys.argv = [sys.executable, *asked["words"]]
         code = 0
         try:
-            runpy.run_module("tracer.reexecution.child", run_name="__main__", alter_sys=True)
+            if asked["what"] == "command":
+                sys.path.insert(0, "")
+                code = importlib.import_module("tracer.cli.entry").main()
+            elif asked["what"] == "script":
+                sys.argv = asked["words"]
+                sys.path.insert(0, os.path.dirname(sys.argv[0]))
+                runpy.run_path(sys.argv[0], run_name="__main__")
+            else:
+                runpy.run_module("tracer.reexecution.child", run_name="__main__", alter_sys=True)
         except SystemExit as ended:
             code = ended.code or 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+            code = 1
         # As an interpreter ends, but for taking the SDK's ten thousand classes apart: a second.
         threading._shutdown()
         atexit._run_exitfuncs()
@@ -73,16 +89,40 @@ class Warm:
         return cast(dict[str, int], json.loads(self.reader.readline()))
 
     def start(
-        self, command: list[str], out: Path, err: Path, *, cwd: str, env: dict[str, str], **_: Any
+        self,
+        command: list[str],
+        out: Path,
+        err: Path,
+        *,
+        cwd: str | Path,
+        env: dict[str, str],
+        **_: Any,
     ) -> "Copy":
-        """Take the place of `subprocess.Popen` for the command that re-executes."""
-        assert command[1:4] == ["-P", "-m", "tracer.reexecution.child"]
+        """Take the place of `subprocess.Popen` for the command that re-executes, for `tracer`'s
+        and for that of a script."""
+        what, words = _meant(command)
         assert env.get("PYTHONHASHSEED") == SEED
-        asked = {"words": command[4:], "out": str(out), "err": str(err), "cwd": cwd, "env": env}
+        asked = {
+            "what": what,
+            "words": words,
+            "out": str(out),
+            "err": str(err),
+            "cwd": str(cwd),
+            "env": env,
+        }
         writer = cast(IO[str], self.process.stdin)
         writer.write(json.dumps(asked) + "\n")
         writer.flush()
         return Copy(self, self.said()["pid"])
+
+
+def _meant(command: list[str]) -> tuple[str, list[str]]:
+    if command[1] == "-c":
+        return "command", command[3:]
+    if command[1].endswith(".py"):
+        return "script", command[1:]
+    assert command[1:4] == ["-P", "-m", "tracer.reexecution.child"]
+    return "child", command[4:]
 
 
 class Copy:
@@ -105,6 +145,12 @@ class Copy:
                 raise subprocess.TimeoutExpired("a warm copy", timeout or 60)
             time.sleep(0.005)
         return code
+
+    def stop(self) -> None:
+        """End it and what it started."""
+        if self.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self.wait()
 
 
 @cache

@@ -9,12 +9,10 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.support.processes import Desk
-from tests.support.warm import SEED
 from tracer.core.records import Step
 from tracer.demo.conversation import Answer, Call, Conversation
 
 # What the SDKs load when they are first used, which is most of them.
-HTTP = ("httpcore2", "httpcore", "trio", "httpx", "httpx2")
 OPENAI = ("openai.resources.chat.completions", "openai.lib.streaming.chat", "openai.types.chat")
 RESPONSES = ("openai.resources.responses", "openai.lib.streaming.responses")
 ANTHROPIC = ("anthropic.resources.messages", "anthropic.lib.streaming", "anthropic.types")
@@ -54,16 +52,15 @@ def record_forms(
     *loaded: str,
 ) -> dict[F, Desk]:
     """One recording of the agent for each list of arguments; re-executions only add runs, and find
-    the modules `loaded`."""
+    the modules `loaded`, as do the recordings after the first."""
     made: dict[F, Desk] = {}
     for form in forms:
         words = (form,) if isinstance(form, str) else form
-        desk = Desk(
-            factory.mktemp("-".join(words)), {**env, "TRACER_QUIET": "1", "PYTHONHASHSEED": SEED}
-        )
-        done = desk.record(desk.write("agent.py", agent, prelude=False), *words)
+        desk = Desk(factory.mktemp("-".join(words)), {**env, "TRACER_QUIET": "1"})
+        desk.load(*loaded)
+        script = desk.write("agent.py", agent, prelude=False)
+        done = desk.record(script, *words, cold=not made)
         assert done.out.splitlines()[-1:] == ["Go to Oslo."], done.err
-        desk.loaded = (*HTTP, *loaded)
         made[form] = desk
     return made
 

@@ -196,6 +196,7 @@ def server() -> Iterator[OddServer]:
 @pytest.mark.parametrize("name", NAMES)
 def test_replays_exactly(desk: Desk, server: OddServer, name: str) -> None:
     desk.env["OPENAI_BASE_URL"] = f"{server.url}/v1"
+    desk.load()
     script = desk.write("agent.py", SCENARIOS)
     recorded = desk.record(script, name)
     assert recorded.code == 0, recorded.err

@@ -77,7 +77,7 @@ def _open_run(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Open
             spec.function, storable, runtime.runs_started(), has_setup=spec.setup is not None
         )
         entry |= discovery.wish(discover=spec.discover)
-        run = runtime.open_run(spec.name, given, entry)
+        run = runtime.open_run(spec.name, given, entry, spec.workspace)
         discovery.start(run, entry)
         call = make_call(spec, run.root, named)
     except (ReplayStop, CannotReplayError):

@@ -99,10 +99,17 @@ class OpenStep:
             return
         self.ended = True
         self.run.seams.pop(self.id, None)
+        if self.kept is None and self.call.kind == "model" and self.run.discovery is not None:
+            # The writer's thread, which reads what tools are offered, has not come to it yet.
+            self.run.tools_offered(self.run.discovery.offered_by(self.call))
         self.made = what.get("made")
         self.scope.gathered.close()
         if self.run.draws is not None:
             self.run.draws.hand_over()
+        if self.run.workspace is not None:
+            self.run.workspace.after(self)
+            if (files := self.call.detail.get("workspace")) is not None:
+                what["detail"] = {**what.get("detail", {}), "workspace": files}
         sequence, beside = self.run.ends.begin()
         if beside:
             what["detail"] = {**what.get("detail", {}), "beside": True}
@@ -133,6 +140,7 @@ class ActiveRun:
         self.snapshots: Any = None  # conversation.Snapshots, from the first model function on
         self.is_program = False  # started by `tracer run`, not by a decorated call
         self.outermost: list[OpenStep] = []  # agents that no other step encloses
+        self.workspace: Any = None  # workspace.Workspace, where one is followed
         self.draws: Draws | None = None  # what is read of the clock and of chance
         self.memo: dict[Any, Any] = {}  # results of tools by idempotency key
         self.bodies: weakref.WeakSet[Any] = weakref.WeakSet()  # being read; each has `left()`
@@ -308,6 +316,8 @@ class ActiveRun:
             self.outermost.append(step)
         if self.spans is not None:
             self.spans.started(step)
+        if self.workspace is not None:
+            self.workspace.before(step)
         self.recorder.step_started(step, call)
         return step
 

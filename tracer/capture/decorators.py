@@ -1,5 +1,6 @@
 """The decorators and context managers users write: agent, tool, model, step, note, run."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, overload
@@ -66,6 +67,7 @@ def agent(
     discover: bool = True,
     redact: Names = (),
     setup: Callable[[], Mapping[str, Any]] | None = None,
+    workspace: str | os.PathLike[str] | None = None,
 ) -> Callable[[F], F]: ...
 def agent(
     function: Any = None,
@@ -75,6 +77,7 @@ def agent(
     discover: bool = True,
     redact: Names = (),
     setup: Any = None,
+    workspace: Any = None,
     **limits: Any,
 ) -> Any:
     """Record a call as a run (outermost) or as a sub-agent (inside another agent).
@@ -85,6 +88,8 @@ def agent(
     `discover` is False (which counts for a run, so on its outermost agent). `setup` is called in a
     re-execution, without arguments, and gives those that can't be stored (a client, a session, a
     method's object) by name, as in `setup=lambda: {"self": Shop()}`. `redact`: as of tools.
+    `workspace`: a folder the agent works on, whose states are kept (by git, beside the database) so
+    that a re-execution sees its files as they were; of a run's outermost agent.
     """
     unknown = set(limits) - {"max_steps", "max_tokens", "max_cost", "timeout"}
     if unknown:
@@ -97,6 +102,7 @@ def agent(
         register(name or inner.__name__, redact)
         spec = Spec("agent", name or inner.__name__, inner, None, given, discover=discover)
         spec.setup = setup
+        spec.workspace = None if workspace is None else os.fspath(workspace)
         wrapped = wrap(spec, agents.open_agent)
         if setup is not None:
             setattr(wrapped, agents.SETUP, setup)

@@ -54,6 +54,7 @@ class Spec:
     key: Callable[[dict[str, Any]], Hashable] | None = None  # idempotency key of a tool's call
     discover: bool = True  # of an agent: look for undecorated tools
     setup: Callable[[], Mapping[str, Any]] | None = None  # of an agent: arguments that aren't data
+    workspace: str | None = None  # of an agent: a folder whose states are kept
     returns: tuple[Any, ...] = ()  # classes of results that the annotation need not name
     seam: bool = False  # called by a framework that is watched
     about: Any = None  # the framework's object that is called

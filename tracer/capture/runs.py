@@ -34,11 +34,13 @@ def open_program(
     *,
     discover: bool = True,
     tools: Sequence[str] = (),
+    workspace: str | None = None,
 ) -> ProgramRun:
-    """Start the run of a program; `discover` and `tools` as `discovery.wish` has them."""
+    """Start the run of a program; `discover` and `tools` as `discovery.wish` has them,
+    `workspace` as `runtime.open_run`."""
     given, _ = encode({"argv": args})
     entry = entry | discovery.wish(discover=discover, tools=tools)
-    run = runtime.open_run(name, given, entry)
+    run = runtime.open_run(name, given, entry, workspace)
     discovery.start(run, entry)
     run.is_program = True
     return ProgramRun(run)

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from tracer.capture import ambient, concurrency, config, http, processes, scope, seams
 from tracer.capture.boundary import ActiveRun, StepHandler, new_run_id
 from tracer.capture.draws import DrawSource
+from tracer.capture.guard import report
 from tracer.capture.numbering import Numbers
 from tracer.core.records import JSON, ErrorInfo, RunStatus
 from tracer.errors import CannotReplayError
@@ -49,6 +50,7 @@ class Template:
     divergences: list[dict[str, JSON]] = field(default_factory=list)
     begun: bool = False  # its run was started
     draws: DrawSource | None = None  # None: the clock and chance were not recorded
+    workspace: Callable[[str], Any] | None = None  # makes what follows a run's folder
 
 
 _lock = threading.Lock()
@@ -172,8 +174,11 @@ def install() -> None:
         seams.install()
 
 
-def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRun:
-    """Start a run: patches in place, its row written. `given` is the tagged JSON of its input."""
+def open_run(
+    name: str, given: bytes | None, entry: dict[str, JSON], workspace: str | None = None
+) -> ActiveRun:
+    """Start a run: patches in place, its row written. `given` is the tagged JSON of its input,
+    `workspace` a folder whose states are kept."""
     # Only a run needs them.
     from tracer.capture import otel
     from tracer.capture.environment import environment
@@ -201,6 +206,7 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
     ambient.begin(run, template.draws if template is not None else None)
     if run.draws is not None:
         run.environment["draws"] = True
+    _follow(run, workspace, template, database)
     recorder.run_started(
         RunStart(
             run_id=run.id,
@@ -218,6 +224,28 @@ def open_run(name: str, given: bytes | None, entry: dict[str, JSON]) -> ActiveRu
     scope.run_started(run)
     _watching().started(run)
     return run
+
+
+def _follow(run: ActiveRun, folder: str | None, template: Template | None, database: Path) -> None:
+    """Keep the states of the run's workspace, if it has one."""
+    make = None if template is None else template.workspace
+    if make is None and (folder is None or template is not None):
+        return
+    from tracer.capture.workspace import Workspace  # only a run with one needs it
+    from tracer.store.trees import workspace_folder
+
+    try:
+        if make is not None:
+            workspace = make(run.id)
+        else:
+            workspace = Workspace(workspace_folder(str(folder)), database, run.id)
+        run.environment["workspace"] = workspace.begin()
+        run.workspace = workspace
+    except CannotReplayError:
+        raise
+    except Exception as error:
+        report("following the workspace", error)
+        run.note(f"the workspace is not followed ({error}): a fork does not restore its files")
 
 
 def join_run(run_id: str, database: Path, numbers: Numbers) -> ActiveRun:
@@ -247,6 +275,8 @@ def close_run(
         body.left()  # nobody who belongs to the run reads on
     if not run.in_child:
         _watching().at_end(run)
+        if run.workspace is not None:
+            run.workspace.end()
     _watching().ended(run)
     ambient.end(run)
     if run.in_child:

@@ -7,6 +7,7 @@ import click
 from tracer.capture import config
 from tracer.cli.options import db_option
 from tracer.errors import UsageError
+from tracer.store.trees import workspace_folder
 
 _WITH_VALUE = ("--tool", "--workspace", "--db")
 
@@ -42,7 +43,12 @@ def end_options(args: list[str]) -> list[str]:
     metavar="MODULE:NAME",
     help="Record this function as a tool; NAME alone is one of the program's own file.",
 )
-@click.option("--workspace", metavar="PATH", hidden=True)
+@click.option(
+    "--workspace",
+    metavar="PATH",
+    help="Keep the states of this folder (by git, beside the database), so that a re-execution "
+    "sees its files as they were.",
+)
 @db_option
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT [ARGS]...")
 def command(
@@ -58,7 +64,7 @@ def command(
     The program's output, exit status and signals are its own. One line on standard error says
     what was recorded; TRACER_QUIET=1 silences it.
     """
-    _refuse_later_options(tools, per_agent, workspace)
+    _check_options(tools, per_agent, workspace)
     if module is None and not words:
         raise UsageError("name a program: tracer run SCRIPT [ARGS], or tracer run -m MODULE [ARGS]")
     # Loaded here, so that an error in the options above is said at once.
@@ -75,11 +81,12 @@ def command(
         per_agent=per_agent,
         discover=not no_discover,
         tools=[name if ":" in name else f"__main__:{name}" for name in tools],
+        workspace=workspace,
     )
     sys.exit(status)
 
 
-def _refuse_later_options(tools: tuple[str, ...], per_agent: bool, workspace: str | None) -> None:
+def _check_options(tools: tuple[str, ...], per_agent: bool, workspace: str | None) -> None:
     for name in tools:
         module, colon, path = name.rpartition(":")
         names = [*(module.split(".") if colon else []), *path.split(".")]
@@ -90,8 +97,11 @@ def _refuse_later_options(tools: tuple[str, ...], per_agent: bool, workspace: st
             "--tool goes with one run for the whole program, not with --per-agent: decorate the "
             "function with @tracer.tool"
         )
-    if workspace is not None:
+    if workspace is None:
+        return
+    workspace_folder(workspace)
+    if per_agent:
         raise UsageError(
-            "--workspace is not there yet: a fork restores no files, so fork where the files "
-            "are as they were"
+            "--workspace goes with one run for the whole program, not with --per-agent: give it to "
+            "@tracer.agent(workspace=...)"
         )

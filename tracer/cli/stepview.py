@@ -11,6 +11,7 @@ from tracer.core.messages import Part
 from tracer.core.questions import decided_changes, decided_words
 from tracer.core.records import Run, Step
 from tracer.interchange.around import around, is_untouched
+from tracer.interchange.files import changed_files, file_patch
 from tracer.interchange.history import news
 from tracer.interchange.run_json import asked, step_input, step_output
 from tracer.store.reading import Store
@@ -38,9 +39,22 @@ def show_step(store: Store, run: Run, step: Step) -> None:
         line(f"  {words}", whole=True)
         for place, before, after in decided_changes(step.detail.get("asked")):
             line(f"  {place}: {before or '–'} → {after or '–'}", whole=True)
+    _show_files(store, run, step)
     beside = around(store, run.id, step.n)
     show_locals(beside)
     show_around(beside, untouched=is_untouched(store, run, step))
+
+
+def _show_files(store: Store, run: Run, step: Step) -> None:
+    files = changed_files(step)
+    if not files:
+        return
+    _heading("files")
+    for word, path in files:
+        line(f"  {word} {path}", whole=True)
+    patch = file_patch(store, run, step)
+    if patch:
+        block(_short(patch.rstrip("\n")), "    ")
 
 
 def _facts(step: Step) -> list[str]:

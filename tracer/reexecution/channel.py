@@ -3,7 +3,7 @@ there, and the answer waited for."""
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,20 @@ class Channel:
             queue.put_and_wait(lambda writer: _no_result(job(writer)), _WRITE_SECONDS)
         else:
             queue.put(lambda writer: _no_result(job(writer)))
+
+
+def channel_of(
+    given: Mapping[str, Any],
+    store: Store,
+    secrets: Secrets,
+    while_waiting: tuple[Callable[[], Any], ...],
+    check: Callable[[], None],
+) -> Channel | None:
+    """The channel of a re-execution with these instructions; None where nobody is to be asked."""
+    patience = given.get("patience") or 0.0
+    if not patience:
+        return None
+    return Channel(Path(given["database"]), store, secrets, patience, while_waiting, check)
 
 
 def _end(writer: StoreWriter, question: Question) -> None:

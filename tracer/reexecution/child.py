@@ -36,7 +36,7 @@ from tracer.reexecution.answers import Answers
 from tracer.reexecution.breaks import parse_break
 from tracer.reexecution.budget import Ceilings, Spent
 from tracer.reexecution.calling import call
-from tracer.reexecution.channel import Channel
+from tracer.reexecution.channel import channel_of
 from tracer.reexecution.entropy import draws_of
 from tracer.reexecution.handler import PATIENCE_SECONDS, Answerer
 from tracer.reexecution.imports import load_function
@@ -44,11 +44,15 @@ from tracer.reexecution.policy import Policies
 from tracer.reexecution.program import execute, print_as_python
 from tracer.reexecution.redirect import HeldWrites
 from tracer.reexecution.rules import Rules
+from tracer.reexecution.scratch import Scratch
 from tracer.reexecution.servers import DUMMY_KEY
 from tracer.reexecution.substitute import Substitute
 from tracer.reexecution.tape import Tape
 from tracer.reexecution.verdict import Verdict
+from tracer.reexecution.workspace import Followed, keep_files, prepare, refuse_named
 from tracer.store.reading import Store
+from tracer.store.trees import repository_of
+from tracer.store.workspaces import History, recorded_workspace
 
 
 class Session:
@@ -58,13 +62,45 @@ class Session:
         self.given = instructions
         self.store = Store.open(Path(instructions["database"]))
         self.parent = self.store.find_run(instructions["parent"])
+        self.scratch = self._make_scratch()
         self.error: ErrorInfo | None = None
         self.output: bytes | None = None
         self.ended = False
         self._writes: HeldWrites | None = None
         self.handler = self._make_handler()
+        if self.scratch is not None and self.scratch.is_elsewhere:
+            tape, answers = self.handler.tape, self.handler.answers
+            refuse_named(self.scratch.recorded, tape.steps, answers)
         self.draws = draws_of(self.store, self.parent, self.handler)
         self.template = self._make_template()
+
+    def _make_scratch(self) -> Scratch | None:
+        """First of all: a process with threads gets no mounts of its own."""
+        found = recorded_workspace(self.parent.environment)
+        if found is None:
+            return None
+        if self.given["outcome"] is None:
+            raise CannotReplayError(
+                f"the run has a workspace ({found[0]}), which only a process of its own can see as "
+                f"it was: use tracer fork {self.parent.id[:8]}"
+            )
+        place, keep = Path(self.given["database"]), self.given.get("keep_writes")
+        folder = Path(self.given["outcome"]).parent
+        scratch = prepare(*found, place, folder, Path(keep) if keep else None)
+        own = [str(scratch.seen), str(repository_of(place))]
+        self.given["allow_writes"] = [*self.given.get("allow_writes", ()), *own]
+        return scratch
+
+    def _follow(self, run_id: str) -> Followed | None:
+        """What follows the workspace, if the run has one."""
+        found = recorded_workspace(self.parent.environment)
+        if self.scratch is None or found is None:
+            return None
+        steps = list(self.handler.tape.steps)
+        history = History(found[1], steps)
+        return Followed(
+            self.scratch, Path(self.given["database"]), run_id, history, steps, self.handler
+        )
 
     def _make_handler(self) -> Answerer:
         given = self.given
@@ -87,15 +123,8 @@ class Session:
         handler = Answerer(Tape(steps), Answers(self.store), rules, known)
         handler.on_live = self._go_live
         handler.run_id = given["run_id"]
-        if patience := given.get("patience") or 0:
-            handler.after.channel = Channel(
-                Path(given["database"]),
-                self.store,
-                known,
-                patience,
-                (handler.gate.paused, handler.budget.paused),
-                handler.check,
-            )
+        waiting = (handler.gate.paused, handler.budget.paused)
+        handler.after.channel = channel_of(given, self.store, known, waiting, handler.check)
         handler.budget.spent = self._spent
         return handler
 
@@ -146,6 +175,7 @@ class Session:
             Path(given["database"]),
             self._on_end,
             draws=self.draws,
+            workspace=None if self.scratch is None else self._follow,
         )
 
     def _on_end(self, run: ActiveRun, error: ErrorInfo | None, output: bytes | None) -> Any:
@@ -198,6 +228,8 @@ class Session:
                 self._run_function(entry)
         finally:
             self._writes.release()
+            if self.scratch is not None and self.given.get("keep_writes"):
+                keep_files(self.scratch, Path(self.given["keep_writes"]))
 
     def _end_by_force(self) -> None:
         """The agent ignores that the re-execution has ended: it isn't asked again."""
@@ -220,9 +252,11 @@ class Session:
         return [name for name in KEY_VARIABLES if name in (recorded or ())]
 
     def _refuse(self, tried: str) -> None:
-        what = f"the program attempted {tried}, outside any recorded step, while answers come from "
         raise self.handler.stop(
-            PolicyStop(f"{what}the recording: decorate what does it with @tracer.tool")
+            PolicyStop(
+                f"the program attempted {tried}, outside any recorded step, while answers come "
+                "from the recording: decorate what does it with @tracer.tool"
+            )
         )
 
     def _refuse_outside(self, what: str) -> None:

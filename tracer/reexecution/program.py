@@ -35,6 +35,7 @@ def run_program(
     per_agent: bool,
     discover: bool = True,
     tools: Sequence[str] = (),
+    workspace: str | None = None,
 ) -> int:
     """Run a script or module with capture on; gives its exit status.
 
@@ -53,7 +54,7 @@ def run_program(
         say_results()
         return status
     name = target if as_module else Path(target).name
-    run = open_program(name, args, entry, discover=discover, tools=tools)
+    run = open_program(name, args, entry, discover=discover, tools=tools, workspace=workspace)
     status, error = execute(target, args, as_module=as_module, scope_of=run, tools=tools)
     close_program(run, status, error)
     say_result(run)

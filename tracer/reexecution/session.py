@@ -40,6 +40,7 @@ from tracer.reexecution.policy import Policies
 from tracer.reexecution.process_checks import check_processes, process_warnings
 from tracer.reexecution.redacted import redacted_warnings
 from tracer.reexecution.rules import After
+from tracer.reexecution.scratch import check_workspace
 from tracer.reexecution.spec import WAIT_MINUTES, ReplaySpec, command_line
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
@@ -136,6 +137,7 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
     check_captured(run, steps, step)
     check_answers(steps, step)
     check_processes(steps, step)
+    check_workspace(store.path, run, steps, step)
     warnings: list[str] = []
     said = None
     if step is not None and spec.substitute is not None:
