@@ -87,11 +87,8 @@ def test_a_tools_question_is_shown_and_answered_once(waiting: Waiting) -> None:
         done = waiting.client.post(url, data={"do": "stop"}, headers=headers)
         assert done.status_code == 403
     assert waiting.stored(url).state == "open"
-    for wrong in (
-        {"do": ""},
-        {"do": "answer", "result": "{"},
-        {"do": "continue", "call.0.f.count": "{"},
-    ):
+    broken = {"do": "continue", "call.0.f.count": "{"}
+    for wrong in ({"do": ""}, {"do": "answer", "result": "{"}, broken):
         assert waiting.answer(url, **wrong).status_code == 422
     kept = waiting.answer(url, **{"do": "continue", "call.0.f.to": "bo", "call.0.f.count": "{"})
     assert Form(kept.text).values["call.0.f.to"] == "bo" and "Not answered" in kept.text
@@ -148,8 +145,8 @@ def test_odd_questions_are_shown(waiting: Waiting) -> None:
     """A database may hold anything."""
     odd: list[Any] = [None, [], "x", {"messages": [None, 3], "tools": [1, {"name": 2}]}]
     for number, asked in enumerate(odd):
-        for kind in ("model", "tool", "http", "step"):
+        for place, kind in enumerate(("model", "tool", "http", "step")):
             about = {"asked": asked, "why": 7, "can": ["arguments", "say", "request"], "schema": 1}
-            url = waiting.ask(kind, "n", about, 10 * number + len(kind))
+            url = waiting.ask(kind, "n", about, 10 * number + place)
             assert waiting.client.get(url).status_code == 200
             assert waiting.answer(url, do="continue").status_code in (303, 422)
