@@ -93,10 +93,11 @@ def test_foreign_and_broken_database(tracer: Run, tmp_path: Path) -> None:
     assert len(done.err.splitlines()) == 1
 
 
-def test_the_later_options_of_run_say_so(tracer: Run) -> None:
-    done = tracer("run", "--workspace", ".", "x.py")
+def test_a_workspace_is_one_programs(tracer: Run) -> None:
+    done = tracer("run", "--per-agent", "--workspace", ".", "x.py")
     assert done.code == 2
-    assert "not there yet" in done.err
+    assert "@tracer.agent(workspace=...)" in done.err
+    assert tracer("run", "--workspace", "nowhere", "x.py").code == 2
 
 
 def test_a_tool_named_wrongly(tracer: Run) -> None:

@@ -10,10 +10,12 @@ from typing import Any
 
 from tracer.capture import secrets
 from tracer.capture.boundary import Call, End, OpenStep
+from tracer.capture.draws import INPUT
 from tracer.capture.readings import StartReading, read_reply
 from tracer.capture.redaction import EVERY, RESULT, Calls, functions, names_of
 from tracer.capture.replies import cleaned, is_stream
 from tracer.capture.secrets import Secrets
+from tracer.core.draws import Drawn
 from tracer.core.jsonspans import is_document
 from tracer.core.messages import tool_calls_of
 from tracer.core.records import JSON, ErrorInfo
@@ -165,3 +167,21 @@ def _given(call: Call) -> bytes:
 
 def _marks(data: bytes) -> int:
     return data.count(b"[redacted")
+
+
+def draws(found: list[Drawn], known: Secrets) -> list[Drawn]:
+    """What was drawn and read, without secrets in what was read of standard input."""
+    return [one if one.path != INPUT else _without(one, known) for one in found]
+
+
+def _without(one: Drawn, known: Secrets) -> Drawn:
+    # The first byte of each says what it is.
+    pieces = [value for value in one.values if isinstance(value, bytes)]
+    cleaned = known.clean_pieces([piece[1:] for piece in pieces], "input")
+    values = []
+    places = []
+    for piece, clean, place in zip(pieces, cleaned, one.places, strict=True):
+        if clean or not piece[1:]:  # nothing at all is the end of the input
+            values.append(piece[:1] + clean)
+            places.append(place)
+    return replace(one, values=tuple(values), places=tuple(places))

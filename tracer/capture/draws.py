@@ -11,6 +11,8 @@ from tracer.capture.guard import report
 from tracer.core.draws import DrawKind, Drawn
 
 MOST_READS = 10_000  # of one kind in one scope
+MOST_INPUT = 8 << 20  # bytes of standard input
+INPUT = "?input"  # in place of a scope: standard input has none
 MOST_BYTES = 4096  # of one draw; an agent that wants more makes no id of it
 _MOST_BYTES_A_SCOPE = 256 << 10
 
@@ -67,6 +69,10 @@ class Draws:
         self._keep(path, kind, value, 8 + len(value), _MOST_BYTES_A_SCOPE)
         return value
 
+    def input(self, value: bytes) -> None:
+        """Keep what was read of standard input."""
+        self._keep(INPUT, "bytes", value, 8 + len(value), MOST_INPUT)
+
     def was(self, kind: DrawKind, state: bytes) -> None:
         """Keep the state a generator of random numbers had when the run began."""
         self._keep("", kind, state, 0, 1)
@@ -107,13 +113,19 @@ class Draws:
             self._sizes[of] = used
             if used > most:
                 if used - size <= most:
-                    self._note(_full(kind))
+                    self._note(_INPUT_FULL if path == INPUT else _full(kind))
                 return
             found = self._new.get(of)
             if found is None:
                 found = self._new[of] = ([], [])
             found[0].append(value)
             found[1].append(self._sequence())
+
+
+_INPUT_FULL = (
+    "the program read very much of its standard input: the later part was not recorded, and a "
+    "re-execution finds its end there"
+)
 
 
 def _full(kind: DrawKind) -> str:

@@ -88,7 +88,16 @@ def script_entry(
         "whole": whole,
         "source": None if as_module else source_hash(path),
         **hashseed.entry(),
+        **({"terminal": True} if _is_terminal() else {}),
     }
+
+
+def _is_terminal() -> bool:
+    """Whether the program reads its standard input from one."""
+    try:
+        return os.isatty(0)
+    except OSError:
+        return False
 
 
 def function_entry(

@@ -172,7 +172,8 @@ class StoreRecorder:
 
     def drawn(self, run: ActiveRun, found: list[Drawn]) -> None:
         """Written with the step that comes next, so nobody waits for it alone."""
-        self.queue.put(lambda writer: _in_turn(run, lambda: writer.add_draws(run.id, found)))
+        job = _Once(lambda: cleaning.draws(found, secrets.of_run(run.id)))
+        self.queue.put(lambda writer: _in_turn(run, lambda: writer.add_draws(run.id, job.made())))
 
     def idle(self, writer: StoreWriter) -> bool:
         """Price one model call; True while there are more. Runs when nothing else is queued."""

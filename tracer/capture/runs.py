@@ -17,14 +17,24 @@ from tracer.core.records import JSON
 class ProgramRun:
     """A program that is one run: its code runs in the run's root scope."""
 
-    def __init__(self, run: ActiveRun) -> None:
+    def __init__(self, run: ActiveRun, entry: dict[str, JSON]) -> None:
         self.run = run
+        self._from_terminal = bool(entry.get("terminal"))
+        self._input: Any = None
 
     def enter(self) -> Any:
+        if self.run.draws is not None:
+            from tracer.capture.ambient import stdin  # loads ctypes, as have the draws
+
+            self._input = stdin.put_in_place(self.run.draws, terminal=self._from_terminal)
         return scopes.set_current(self.run.root)
 
     def leave(self, before: Any) -> None:
         scopes.set_current(before)
+        if self._input is not None:
+            from tracer.capture.ambient import stdin  # as above
+
+            stdin.take_back(self._input)
 
 
 def open_program(
@@ -43,7 +53,7 @@ def open_program(
     run = runtime.open_run(name, given, entry, workspace)
     discovery.start(run, entry)
     run.is_program = True
-    return ProgramRun(run)
+    return ProgramRun(run, entry)
 
 
 def close_program(program: ProgramRun, status: int, error: BaseException | None) -> None:

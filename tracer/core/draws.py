@@ -3,6 +3,7 @@
 `clock` values are nanoseconds since the epoch; the others are bytes: `bytes` (ids, seeds of random
 generators), `secret` (drawn through `secrets`, or plainly from the system), `uuid` (the time and
 node of a uuid1), `random` and `numpy` (the state of the module's generator when the run began).
+The path `?input` holds what was read of standard input (`capture.ambient.stdin`), as `bytes`.
 An empty `secret` stands for one that was left out of a bundle.
 """
 

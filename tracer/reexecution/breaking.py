@@ -18,7 +18,10 @@ def stop_before(step: Step) -> None:
     frame = _user_frame()
     if frame is None:
         return
-    debugger: Any = pdb.Pdb(skip=["tracer.*"], nosigint=True)
+    real: Any = sys.__stdin__
+    # The program's input is the recorded one; a terminal is read with line editing, past both.
+    apart = {} if real is None or real.isatty() else {"stdin": real, "stdout": sys.stdout}
+    debugger: Any = pdb.Pdb(skip=["tracer.*"], nosigint=True, **apart)
     debugger.message(f"before step {step.n} ({step.kind} {step.name}); `c` answers it")
     debugger.reset()
     frames = [frame]

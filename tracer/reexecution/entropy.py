@@ -7,9 +7,11 @@ passed, and never back; random bytes are real then.
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tracer.capture.draws import INPUT
 from tracer.core.draws import DrawKind, Drawn
 from tracer.core.records import Run
 from tracer.reexecution.handler import Answerer
@@ -52,8 +54,12 @@ class RecordedDraws:
     ) -> None:
         self._streams: dict[tuple[str, str], _Stream] = {}
         self._states: dict[str, bytes] = {}
+        self._input: deque[bytes] = deque()
+        self._wanted_input = False
         for drawn in recorded:
-            if drawn.kind in _STATES:
+            if drawn.path == INPUT:
+                self._input.extend(map(_bytes, drawn.values))
+            elif drawn.kind in _STATES:
                 self._states[drawn.kind] = _bytes(drawn.values[0])
             else:
                 self._streams[drawn.path, drawn.kind] = _Stream(drawn, before)
@@ -99,6 +105,19 @@ class RecordedDraws:
         """See `DrawSource`."""
         return self._states.get(kind)
 
+    def next_input(self) -> bytes | None:
+        """What was read of standard input next, also behind the fork point: what the user said then
+        is said again. None when it is used up."""
+        with self._lock:
+            if self._input:
+                return self._input.popleft()
+            self._wanted_input = self._wanted_input or self.is_offline()
+            return None
+
+    def is_offline(self) -> bool:
+        """Whether the fork point is still ahead, or nothing is to go live."""
+        return self._offline()
+
     def _next(self, path: str, kind: str, size: int = 0) -> Any:
         stream = self._streams.get((path, kind))
         if stream is None:
@@ -130,6 +149,10 @@ class RecordedDraws:
                     f"the clock or random values were read {how} often than recorded, in "
                     f"{_listed(places)}: what is read there may differ"
                 )
+        if self._wanted_input:
+            found.append(
+                "more was read of standard input than recorded: the program found its end there"
+            )
         if self._withheld:
             found.append(
                 f"{self._withheld} random values were left out when the run was exported: others "

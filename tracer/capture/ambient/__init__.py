@@ -94,9 +94,9 @@ def _install() -> None:
             _working = False
             return
         # These load ctypes too.
-        from tracer.capture.ambient import chance, clock, dates
+        from tracer.capture.ambient import chance, clock, dates, stdin
 
-        made: list[Any] = [*clock.switches(), *chance.switches(), chance.Seeding()]
+        made: list[Any] = [*clock.switches(), *chance.switches(), chance.Seeding(), stdin.switch()]
         take_back = dates.put_in_place()
         _switches = made
         atexit.register(_leave, take_back)
