@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tracer.capture.values import plain as plain_value
     from tracer.core.diff import json_changes, text_diff
     from tracer.core.messages import Message
+    from tracer.core.questions import Question, decided_changes, decided_words
     from tracer.core.records import ErrorInfo, Run, Step, Usage
     from tracer.core.runquery import QueryError, RunOrder, RunQuery, Term, parse_order
     from tracer.core.runquery import parse as parse_query
@@ -36,8 +37,11 @@ if TYPE_CHECKING:
     from tracer.interchange.compare import Comparison, compare
     from tracer.interchange.run_json import asked, run_json, step_json, timestamp
     from tracer.providers.base import HttpRequest, ModelRequest
+    from tracer.providers.editing import Edit
+    from tracer.reexecution.breaks import parse_break
     from tracer.reexecution.checks import schema_problems
     from tracer.reexecution.inprocess import fork, is_replaying, replay
+    from tracer.reexecution.resolution import Resolution, answer_question, watch_questions
     from tracer.reexecution.session import Child, Outcome, Plan, ReplaySpec, plan, start
     from tracer.reexecution.substitute import Substitute
     from tracer.store.failures import NoDatabase
@@ -56,6 +60,7 @@ _HOMES = {
     "CannotReplayError": "tracer.errors",
     "Child": "tracer.reexecution.session",
     "Comparison": "tracer.interchange.compare",
+    "Edit": "tracer.providers.editing",
     "ErrorInfo": "tracer.core.records",
     "Family": "tracer.store.families",
     "HttpRequest": "tracer.providers.base",
@@ -68,7 +73,9 @@ _HOMES = {
     "Outcome": "tracer.reexecution.session",
     "Plan": "tracer.reexecution.session",
     "QueryError": "tracer.core.runquery",
+    "Question": "tracer.core.questions",
     "ReplaySpec": "tracer.reexecution.session",
+    "Resolution": "tracer.reexecution.resolution",
     "Reply": "tracer.store.writes",
     "Run": "tracer.core.records",
     "RunLabel": "tracer.store.labels",
@@ -85,10 +92,13 @@ _HOMES = {
     "Usage": "tracer.core.records",
     "UsageError": "tracer.errors",
     "agent": "tracer.capture.decorators",
+    "answer_question": "tracer.reexecution.resolution",
     "around": "tracer.interchange.around",
     "asked": "tracer.interchange.run_json",
     "compare": "tracer.interchange.compare",
     "database_path": "tracer.capture.config",
+    "decided_changes": "tracer.core.questions",
+    "decided_words": "tracer.core.questions",
     "export_bundle": "tracer.interchange.bundle",
     "fork": "tracer.reexecution.inprocess",
     "import_bundle": "tracer.interchange.bundle",
@@ -99,6 +109,7 @@ _HOMES = {
     "model": "tracer.capture.decorators",
     "note": "tracer.capture.decorators",
     "parse_order": "tracer.core.runquery",
+    "parse_break": "tracer.reexecution.breaks",
     "plan": "tracer.reexecution.session",
     "prune": "tracer.store.pruning",
     "replay": "tracer.reexecution.inprocess",
@@ -111,6 +122,7 @@ _HOMES = {
     "text_diff": "tracer.core.diff",
     "timestamp": "tracer.interchange.run_json",
     "tool": "tracer.capture.decorators",
+    "watch_questions": "tracer.reexecution.resolution",
 }
 _RENAMED = {
     "parse_query": ("tracer.core.runquery", "parse"),
@@ -123,6 +135,7 @@ __all__ = [
     "CannotReplayError",
     "Child",
     "Comparison",
+    "Edit",
     "ErrorInfo",
     "Family",
     "HttpRequest",
@@ -135,8 +148,10 @@ __all__ = [
     "Outcome",
     "Plan",
     "QueryError",
+    "Question",
     "ReplaySpec",
     "Reply",
+    "Resolution",
     "Run",
     "RunLabel",
     "RunOrder",
@@ -152,10 +167,13 @@ __all__ = [
     "Usage",
     "UsageError",
     "agent",
+    "answer_question",
     "around",
     "asked",
     "compare",
     "database_path",
+    "decided_changes",
+    "decided_words",
     "errors",
     "export_bundle",
     "fork",
@@ -166,6 +184,7 @@ __all__ = [
     "json_changes",
     "model",
     "note",
+    "parse_break",
     "parse_order",
     "parse_query",
     "plain_value",
@@ -181,6 +200,7 @@ __all__ = [
     "text_diff",
     "timestamp",
     "tool",
+    "watch_questions",
 ]
 
 

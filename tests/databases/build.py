@@ -15,6 +15,7 @@ from tests.store.build import (
 )
 from tracer.core.chain import BodySplitter
 from tracer.core.draws import Drawn
+from tracer.core.questions import Question
 from tracer.core.records import ErrorInfo
 from tracer.store.labels import Labels, RunLabel
 from tracer.store.migrations import MIGRATIONS
@@ -24,6 +25,7 @@ from tracer.store.writing import StoreWriter
 FOLDER = Path(__file__).parent
 PRINTED = b'[["out","no such order"]]'
 LABEL = RunLabel(pinned=True, note="ask Ana", tags=("lamps",))
+ABOUT = {"asked": {"order": 7}, "why": ["breakpoint any"], "goes": "live", "can": ["continue"]}
 ERROR = ErrorInfo("builtins.KeyError", "'order'", "Traceback …")
 
 
@@ -48,6 +50,9 @@ def write(path: Path) -> None:
     writer.end_step(step_end(3, status="error", output=None, error=ERROR))
     drawn = Drawn("agent1", "clock", (1_790_000_000_000_000_000, 1_790_000_000_000_001_000), (1, 3))
     writer.add_draws(run_start(1).run_id, [drawn])
+    question = Question(run_start(1).run_id, "1" * 16, "tool", "search", 5, ABOUT)
+    writer.add_question(question)
+    writer.end_question(question.id, {"do": "continue", "by": "page"})
     writer.end_run(run_end(1, status="error", error=ERROR, warnings=("watch out",)))
     writer.start_run(run_start(2, parent_run=run_start(1).run_id))
     writer.close()

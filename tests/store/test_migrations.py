@@ -12,7 +12,7 @@ import pytest
 from sqlite_utils import hookimpl
 from sqlite_utils.plugins import pm
 
-from tests.databases.build import ERROR, FOLDER, LABEL, PRINTED, current
+from tests.databases.build import ABOUT, ERROR, FOLDER, LABEL, PRINTED, current
 from tests.store.build import ROOT, python, run_id, run_start
 from tracer.store import migrations
 from tracer.store.connection import _use_wal, connect
@@ -78,10 +78,10 @@ def test_the_schema_explains_itself(path: Path) -> None:
     conn = connect(path)
     text = schema_sql(conn)
     conn.close()
-    tables = ("blob", "link", "passage", "run", "step", "around", "draw")
+    tables = ("blob", "link", "passage", "run", "step", "around", "draw", "question")
     for table in (*tables, "facet", "label", "saved_filter"):
         assert f"CREATE TABLE {table} (\n  -- " in text
-    assert len(re.findall(r"^\) strict(, without rowid)?;$", text, re.MULTILINE)) == 10
+    assert len(re.findall(r"^\) strict(, without rowid)?;$", text, re.MULTILINE)) == 11
     assert "sqlite_migrations" not in text
     assert sqlite3.complete_statement(text)
     sqlite3.connect(":memory:").executescript(text)
@@ -122,6 +122,14 @@ def test_what_a_person_kept_is_read(tmp_path: Path) -> None:
             later = path.stem >= "m007"
             assert store.labels([run_id(1)]) == ({run_id(1): LABEL} if later else {})
             assert [kept.name for kept in store.saved_filters()] == ["dear"] * later
+
+
+def test_what_was_asked_is_read(tmp_path: Path) -> None:
+    for path in SHIPPED:
+        with Store.open(Path(shutil.copyfile(path, tmp_path / path.name))) as store:
+            asked = store.questions(run_id(1))
+            assert [one.about for one in asked] == ([ABOUT] if path.stem >= "m006" else [])
+            assert all(one.answer == {"do": "continue", "by": "page"} for one in asked)
 
 
 @pytest.mark.parametrize("readonly", [True, False])

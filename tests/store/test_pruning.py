@@ -17,6 +17,7 @@ from tests.store.build import (
 )
 from tracer.core.chain import BodySplitter
 from tracer.core.draws import Drawn
+from tracer.core.questions import Question
 from tracer.store.failures import NoDatabase
 from tracer.store.pruning import prune
 from tracer.store.reading import Store
@@ -41,6 +42,7 @@ def write(path: Path, number: int, *, steps: int = 5, **start: object) -> None:
             step_end(n, number, output=reply(random.randbytes(3000)), search_text="common")
         )
     writer.add_draws(run_id(number), [Drawn("", "clock", (number,), (1,))])
+    writer.add_question(Question(run_id(number), f"{number:016x}", "tool", "t", 1, {"n": number}))
     if "pid" not in start:
         writer.end_run(run_end(number))
     writer.close()
@@ -55,7 +57,7 @@ def counts(path: Path) -> dict[str, int]:
     with closing(sqlite3.connect(path)) as conn:
         return {
             table: conn.execute(f"select count(*) from {table}").fetchone()[0]
-            for table in ("run", "step", "blob", "link", "passage", "around", "draw")
+            for table in ("run", "step", "blob", "link", "passage", "around", "draw", "question")
         }
 
 

@@ -21,6 +21,7 @@ from tracer_ui.views import (
     fork,
     labelling,
     payloads,
+    question,
     run,
     runs,
     starting,
@@ -29,7 +30,8 @@ from tracer_ui.views import (
 
 TEMPLATES = rendering.HERE / "templates"
 MODULES = (
-    actions, compare, errors, fork, labelling, payloads, run, runs, starting, surroundings, live,
+    actions, compare, errors, fork, labelling, payloads, question, run, runs, starting,
+    surroundings, live,
     listnews,
 )  # fmt: skip
 CONTEXTS = sorted(
@@ -71,7 +73,8 @@ def variables(name: str) -> set[str]:
     return needed - set(rendering.environment().globals) - {"super"}
 
 
-LOOP_VARIABLES = {"run", "change", "chunk", "row", "problem", "ui"}  # handed to includes by a loop
+# Handed to includes by a loop, or set before one.
+LOOP_VARIABLES = {"run", "change", "chunk", "row", "problem", "ui", "editor"}
 
 
 @pytest.mark.parametrize("context", CONTEXTS, ids=lambda c: c.__name__)

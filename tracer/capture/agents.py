@@ -6,9 +6,10 @@ from typing import Any
 
 from tracer.capture import discovery, runtime
 from tracer.capture import scope as scopes
-from tracer.capture.boundary import ActiveRun
+from tracer.capture.boundary import ActiveRun, Opening
 from tracer.capture.frames import Frame, Spec, begin_frame, is_cancel, make_call, open_frame
 from tracer.capture.guard import report
+from tracer.capture.opened import opened
 from tracer.capture.values import Encoded, encode
 from tracer.core.records import RunStatus
 from tracer.errors import CannotReplayError, ReplayStop, TracerError
@@ -53,19 +54,19 @@ def run_status(error: BaseException) -> Any:
     return "error"
 
 
-def open_agent(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
+def open_agent(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening[Frame | None]:
     """Begin a sub-agent inside a run, else a run of its own."""
     frame: Frame | None
     if scopes.current(agent=True) is not None:
-        frame = open_frame(spec, args, kwargs)
+        frame = yield from open_frame(spec, args, kwargs)
     else:
-        frame = _open_run(spec, args, kwargs)
+        frame = yield from _open_run(spec, args, kwargs)
     if frame is not None and spec.limits:
         _set_limits(frame, spec)
     return frame
 
 
-def _open_run(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
+def _open_run(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening[Frame | None]:
     from tracer.capture.environment import function_entry  # see `runtime`: only a run needs it
 
     try:
@@ -84,7 +85,7 @@ def _open_run(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fram
     except Exception as error:
         report("starting a run", error)
         return None
-    frame = begin_frame(spec, run.root, call)
+    frame = yield from begin_frame(spec, run.root, call)
     return RunFrame(spec, frame.step, frame.decision)
 
 
@@ -96,7 +97,7 @@ def open_block(name: str, given: dict[str, Any]) -> Frame | None:
     block.__name__ = name
     block.__dict__["tracer_reason"] = f"the run {name!r} is a with block, not a function"
     spec = Spec("agent", name, block)
-    return open_agent(spec, (), given)
+    return opened(open_agent(spec, (), given))
 
 
 def _set_limits(frame: Frame, spec: Spec) -> None:

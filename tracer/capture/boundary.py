@@ -19,7 +19,7 @@ from tracer.capture.answers import (
     HttpAnswer,
     ValueAnswer,
 )
-from tracer.capture.calls import LIVE, Call, Decision, StepHandler
+from tracer.capture.calls import LIVE, Call, Decision, Opening, StepHandler
 from tracer.capture.draws import Draws
 from tracer.capture.gathered import Gathered
 from tracer.capture.ids import new_run_id, new_step_id
@@ -272,6 +272,11 @@ class ActiveRun:
             self.tools_offered(self.discovery.offered_by(call))
         return self.handler.decide(call)
 
+    def decided(self, call: Call) -> Opening[Decision]:
+        """The same for who can wait until somebody was asked: see `tracer.capture.opened`."""
+        decision = self.decide(call)
+        return decision if decision.pending is None else (yield decision.pending)
+
     def tools_offered(self, names: list[str]) -> None:
         """A model is offered these tools: functions of the program that are to be watched."""
         if self.discovery is None:
@@ -330,6 +335,7 @@ __all__ = [
     "ErrorAnswer",
     "HttpAnswer",
     "OpenStep",
+    "Opening",
     "Recorder",
     "StepHandler",
     "ValueAnswer",

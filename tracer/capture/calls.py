@@ -3,8 +3,9 @@
 `StepHandler` is the port of the step boundary: capture declares it, a re-execution implements it.
 """
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from tracer.capture.answers import Answer, Document
 from tracer.capture.values import Encoded
@@ -28,6 +29,11 @@ class Call:
     detail: dict[str, JSON] = field(default_factory=dict)  # what is known beyond that
     repeated: bool = False  # a tool with this idempotency key has succeeded in this run
     retry: int = 0  # how often the same request failed before, from the same place
+    # Functions: be called with these arguments otherwise, and without those named; ValueError says
+    # why not. `edited` is then what they are called with.
+    edit: "Callable[[dict[str, Any], list[str]], None] | None" = None
+    edited: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+    editable: bool = False  # requests: the client sends what `request` holds in the end
 
     @property
     def input(self) -> bytes | None:
@@ -46,7 +52,8 @@ class Call:
 class Decision:
     """What a handler says of a call. `answer` None: do it for real.
 
-    `ticket` is the handler's own. `fingerprint` is set when the handler computed it.
+    `ticket` is the handler's own. `fingerprint` is set when the handler computed it. `pending`:
+    nothing is decided yet, somebody is to be asked.
     """
 
     answer: Answer | None = None
@@ -56,9 +63,28 @@ class Decision:
     fingerprint: str | None = None
     ticket: Any = None
     detail: dict[str, JSON] = field(default_factory=dict)
+    pending: "Pending | None" = None
 
 
 LIVE = Decision()
+
+
+class Pending(Protocol):
+    """A decision that somebody has to make. May raise as `StepHandler.decide` may."""
+
+    def settle(self) -> Decision:
+        """Wait for it, blocking."""
+        ...
+
+    async def settle_async(self) -> Decision:
+        """Wait for it while the event loop goes on."""
+        ...
+
+
+T = TypeVar("T")
+# What begins a step: hands out what is pending, takes the decision. So that it is written once,
+# whether its caller can await or not.
+Opening = Generator[Pending, Decision, T]
 
 
 class StepHandler(Protocol):

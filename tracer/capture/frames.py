@@ -16,11 +16,13 @@ from tracer.capture.boundary import (
     Decision,
     ErrorAnswer,
     HttpAnswer,
+    Opening,
     OpenStep,
     ValueAnswer,
 )
 from tracer.capture.callsite import callsite
 from tracer.capture.conversation import Snapshots
+from tracer.capture.edited import Arguments, editor
 from tracer.capture.exceptions import (
     error_frames,
     error_info,
@@ -103,6 +105,10 @@ class Frame:
         others = {name: value for name, value in named.items() if name not in copies}
         before = watch.look(others, first)
         self._look = lambda: altered(copies, named) + changed(before, watch.look(others, first))
+
+    def called_with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        """What to call the function with: this, unless somebody edited it."""
+        return self.step.call.edited or (args, kwargs)
 
     def enter(self) -> None:
         """Make the step's scope current for code that runs now in this context."""
@@ -290,10 +296,16 @@ def snapshots_of(run: ActiveRun) -> Snapshots:
     return snapshots
 
 
-def open_frame(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
+def open_frame(
+    spec: Spec,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    method: Arguments | None = None,
+) -> Opening[Frame | None]:
     """Begin a step for this call in the run under way; None outside any run.
 
-    Raises only what ends a re-execution, and the limits the user set.
+    `method`: what a framework's method was called with, where `kwargs` are a tool's arguments in
+    it. Raises only what ends a re-execution, and the limits the user set.
     """
     scope = scopes.current()
     if scope is None:
@@ -308,10 +320,12 @@ def open_frame(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Fra
         if memo_key is None and is_same_call(spec, call, scope):
             return None
         call.repeated = memo_key is not None and memo_key in scope.run.memo
+        if scope.run.handler is not None:
+            call.edit = editor(call, spec.parameters, named, (args, kwargs), method)
     except Exception as error:
         report("starting a step", error)
         return None
-    frame = begin_frame(spec, scope, call)
+    frame = yield from begin_frame(spec, scope, call)
     frame.memo_key = memo_key
     try:
         frame.watch(named, args[0] if args else None)
@@ -325,9 +339,9 @@ def _memo_key(spec: Spec, named: dict[str, Any]) -> Hashable:
     return None if spec.key is None else (spec.name, spec.key(named))
 
 
-def begin_frame(spec: Spec, scope: scopes.Scope, call: Call) -> Frame:
+def begin_frame(spec: Spec, scope: scopes.Scope, call: Call) -> Opening[Frame]:
     """Ask the handler what to do with a call, and begin its step. May raise a ReplayStop."""
-    decision = scope.run.decide(call)
+    decision = yield from scope.run.decided(call)
     step = scope.run.begin(scope, call, decision)
     if spec.seam:
         scope.run.seams[step.id] = (spec, call)

@@ -6,11 +6,13 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any
 
 from tracer.capture.boundary import ValueAnswer
+from tracer.capture.calls import Opening
 from tracer.capture.exceptions import without_us
 from tracer.capture.frames import Frame, Spec, open_frame
+from tracer.capture.opened import opened, opened_async
 from tracer.capture.yields import Items, Playback, thrown_token, token
 
-Open = Callable[[Spec, tuple[Any, ...], dict[str, Any]], Frame | None]
+Open = Callable[[Spec, tuple[Any, ...], dict[str, Any]], Opening[Frame | None]]
 
 
 def wrap(spec: Spec, opener: Open = open_frame) -> Callable[..., Any]:
@@ -37,7 +39,7 @@ def _wrap_plain(spec: Spec, opener: Open) -> Callable[..., Any]:
             raise
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        frame = opener(spec, args, kwargs)
+        frame = opened(opener(spec, args, kwargs))
         if frame is None:
             return function(*args, **kwargs)
         if frame.served:
@@ -45,6 +47,7 @@ def _wrap_plain(spec: Spec, opener: Open) -> Callable[..., Any]:
                 return _served(frame)
             frame.step.run.wait(frame.decision)
             return frame.answer()
+        args, kwargs = frame.called_with(args, kwargs)
         frame.enter()
         try:
             result = function(*args, **kwargs)
@@ -79,6 +82,8 @@ def _called(
     frame: Frame | None, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """The coroutine or generator of a call; arguments that don't fit end the step at once."""
+    if frame is not None:
+        args, kwargs = frame.called_with(args, kwargs)
     try:
         return function(*args, **kwargs)
     except BaseException as error:
@@ -93,7 +98,7 @@ def _wrap_coroutine(spec: Spec, opener: Open) -> Callable[..., Any]:
     @functools.wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
-            frame = opener(spec, args, kwargs)
+            frame = await opened_async(opener(spec, args, kwargs))
             if frame is None:
                 return await function(*args, **kwargs)
             if frame.served:
@@ -123,7 +128,7 @@ def _wrap_generator(spec: Spec, opener: Open) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         try:
-            frame = opener(spec, args, kwargs)
+            frame = opened(opener(spec, args, kwargs))
             if frame is None:
                 return (yield from function(*args, **kwargs))
             if frame.served:
@@ -203,7 +208,7 @@ def _wrap_async_generator(spec: Spec, opener: Open) -> Callable[..., Any]:
     @functools.wraps(function)
     async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         try:
-            frame = opener(spec, args, kwargs)
+            frame = await opened_async(opener(spec, args, kwargs))
             if frame is not None and frame.served:
                 replayed = _AsyncReplay(frame)
                 for item in await replayed.items():

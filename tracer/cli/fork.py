@@ -18,7 +18,9 @@ from tracer.cli.options import (
 from tracer.cli.reexecute import ignore_option, reexecute, split_tools
 from tracer.errors import BadFileError, UsageError
 from tracer.providers.editing import Edit
-from tracer.reexecution.session import ReplaySpec
+from tracer.reexecution import terminal
+from tracer.reexecution.breaks import FORMS
+from tracer.reexecution.session import WAIT_MINUTES, ReplaySpec
 from tracer.reexecution.substitute import FAILURES, Substitute, failure_kind
 
 MAX_RESPONSE_BYTES = 16 << 20
@@ -80,6 +82,21 @@ MAX_RESPONSE_BYTES = 16 << 20
     metavar="N",
     help="Stop after so many minutes behind the step.",
 )
+@click.option(
+    "--break",
+    "breaks",
+    multiple=True,
+    metavar="COND",
+    help=f"Ask before a step behind this one where it is: {FORMS}. Bounds ask once.",
+)
+@click.option(
+    "--wait",
+    type=click.FloatRange(min=0),
+    metavar="MINUTES",
+    help="How long a question (--break, ask) waits while neither a terminal nor a page of "
+    f"`tracer ui` is there to answer it; then it is a no.  [default: {WAIT_MINUTES:g} with "
+    "--break, else 0]",
+)
 @click.option("--reason", metavar="TEXT", help="Why, kept with the new run.")
 @entry_options
 @writes_options
@@ -90,7 +107,9 @@ def command(run: str, as_json: bool, **given: Any) -> int:
     """Re-execute RUN from a step with a substitute for its answer.
 
     What came before is served from the recording; what comes after is real. A tool that may
-    change the world is never run for real without --tool NAME=live.
+    change the world is never run for real without --tool NAME=live, or a yes: what `ask` and
+    --break ask is shown at the terminal and on the run's page in `tracer ui`, and the first answer
+    counts. With --json, `detail.asked` of a step says what was answered.
     """
     substitute = _substitute(given)
     if given["step"] is None and given["model_call"] is None:
@@ -116,8 +135,15 @@ def command(run: str, as_json: bool, **given: Any) -> int:
         max_tokens=given["max_tokens"],
         max_cost=given["max_cost"],
         max_minutes=given["max_minutes"],
+        breaks=given["breaks"],
+        wait_minutes=_patience(given["wait"]),
     )
     return reexecute(spec, as_json)
+
+
+def _patience(minutes: float | None) -> float | None:
+    """Where somebody is at the terminal to be asked, they are."""
+    return WAIT_MINUTES if minutes is None and terminal.is_there() else minutes
 
 
 def _substitute(given: dict[str, Any]) -> Substitute:

@@ -7,14 +7,23 @@ from typing import Any, TypeVar
 
 import click
 
-from tracer.cli.options import open_store
+from tracer.cli.options import database, open_store
 from tracer.cli.output import say, write_json
 from tracer.cli.text import cut
 from tracer.core.deeds import deeds
 from tracer.core.variation import NAMES
 from tracer.errors import NotFoundError, UsageError
 from tracer.interchange.run_json import run_json
-from tracer.reexecution.session import Outcome, Plan, ReplaySpec, plan, start, wait_interruptible
+from tracer.reexecution import terminal
+from tracer.reexecution.session import (
+    Child,
+    Outcome,
+    Plan,
+    ReplaySpec,
+    plan,
+    start,
+    wait_interruptible,
+)
 from tracer.store.reading import Store
 
 C = TypeVar("C", bound=Callable[..., Any])
@@ -51,7 +60,7 @@ def reexecute(spec: ReplaySpec, as_json: bool) -> int:
     for warning in planned.warnings:
         say(f"tracer: note: {warning}")
     child = start(planned, output="stderr" if as_json else "inherit")
-    outcome = wait_interruptible(child)
+    outcome = _attended(child)
     if outcome.message is not None:
         say(f"tracer: {outcome.message}")
     with open_store() as store:
@@ -60,6 +69,17 @@ def reexecute(spec: ReplaySpec, as_json: bool) -> int:
         else:
             _say(store, planned, outcome)
     return outcome.exit_code
+
+
+def _attended(child: Child) -> Outcome:
+    """Wait for a child; what it asks is answered at the terminal, where there is one."""
+    if not terminal.is_there():
+        return wait_interruptible(child)
+    watching = terminal.Terminal(database(), child.run_id)
+    try:
+        return wait_interruptible(child, lambda: watching.look(lambda: child.poll() is not None))
+    finally:
+        watching.close()
 
 
 def _document(store: Store, outcome: Outcome) -> dict[str, Any]:

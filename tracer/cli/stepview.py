@@ -8,6 +8,7 @@ from tracer.cli.ls import when
 from tracer.cli.output import BOLD, CYAN, FAINT, block, line
 from tracer.cli.text import count, cut, duration, money
 from tracer.core.messages import Part
+from tracer.core.questions import decided_changes, decided_words
 from tracer.core.records import Run, Step
 from tracer.interchange.around import around, is_untouched
 from tracer.interchange.files import changed_files, file_patch
@@ -33,6 +34,11 @@ def show_step(store: Store, run: Run, step: Step) -> None:
         block(_short(f"{step.error.type}: {step.error.message}"), "  ")
         if step.error.traceback:
             block(_short(step.error.traceback.rstrip("\n")), "  ")
+    if words := decided_words(step.detail.get("asked")):
+        _heading("asked somebody")
+        line(f"  {words}", whole=True)
+        for place, before, after in decided_changes(step.detail.get("asked")):
+            line(f"  {place}: {before or '–'} → {after or '–'}", whole=True)
     _show_files(store, run, step)
     beside = around(store, run.id, step.n)
     show_locals(beside)

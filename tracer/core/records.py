@@ -165,6 +165,7 @@ class Run:
     divergences: tuple[dict[str, JSON], ...] = ()
     warnings: tuple[str, ...] = ()
     environment: dict[str, JSON] = field(default_factory=dict)
+    waiting: bool = False  # for somebody to answer a question (`Store.questions`), if it still runs
     cost_incomplete: bool = False  # some model call's price is unknown, so `cost_usd` is too low
 
     @property

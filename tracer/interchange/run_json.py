@@ -24,6 +24,7 @@ def run_json(store: Store, run: Run, *, steps: bool) -> dict[str, JSON]:
         "id": run.id,
         "name": run.name,
         "status": run.status,
+        "waiting": run.waiting and run.status == "running",
         "started_at": timestamp(run.started_ns),
         "duration_ms": run.duration_ms,
         "input": run_value(store, run, "input"),

@@ -3,6 +3,7 @@ as JSON, for the divergence report."""
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,13 +16,20 @@ from tracer.capture.boundary import (
     HttpAnswer,
     ValueAnswer,
 )
+from tracer.capture.offers import FUNCTION_API
 from tracer.capture.values import encode, plain
 from tracer.core.messages import Message
 from tracer.core.records import ErrorInfo, Step
 from tracer.errors import SetupStop
 from tracer.providers import api_named, model_in_path
 from tracer.providers.base import FailureKind, HttpReply, HttpRequest
-from tracer.reexecution.substitute import Substitute, failure_kind, function_result, wire_reply
+from tracer.reexecution.substitute import (
+    Substitute,
+    failure_kind,
+    function_result,
+    named_error,
+    wire_reply,
+)
 from tracer.store.reading import Store
 
 _STATUSES = {"rate_limit": 429, "server_error": 500}
@@ -78,7 +86,7 @@ class Answers:
             if step.api is None:
                 return _http_answer(_plain_failure(failure_kind(substitute.error or ""), recorded))
             messages = self._said(step)
-            made = wire_reply(substitute, step, call.request, recorded, messages)
+            made = wire_reply(substitute, step.api, call.request, recorded, messages)
             return _http_answer(made)
         if substitute.kind == "error":
             kind = failure_kind(substitute.error or "")
@@ -89,6 +97,29 @@ class Answers:
         if step.kind == "model":
             result = function_result(substitute, given)
         return ValueAnswer(_like(data, result), _form(step))
+
+    def in_place(self, call: Call, substitute: Substitute, like: Step | None) -> Answer:
+        """What somebody answers to a call that was not recorded; given in the form that `like`,
+        another call of it, was."""
+        if call.request is not None:
+            if substitute.kind == "result":
+                return _http_result(substitute.result)
+            if call.api is None:
+                return _http_answer(_plain_failure(failure_kind(substitute.error or ""), None))
+            return _http_answer(wire_reply(substitute, call.api.name, call.request, None, []))
+        if substitute.kind == "error":
+            error = named_error(substitute.error or "")
+            if error.type != "KeyError":
+                return ErrorAnswer(error)
+            # What it was made with is not what it shows, which is quoted.
+            raised = json.dumps([[error.message], {}])
+            return ErrorAnswer(replace(error, message=repr(error.message)), {"raised": raised})
+        data = None if like is None else self._store.value(like, "output")
+        result = substitute.result
+        if call.kind == "model":
+            given = "" if data is None and substitute.kind == "text" else None
+            result = function_result(substitute, given if data is None else plain(data))
+        return ValueAnswer(_like(data, result), {} if like is None else _form(like))
 
     def stub(self, value: Any, like: Step | None, *, as_reply: bool) -> Answer:
         """A fixed result for a tool, given as `like`, another call of it, was; or for a request."""
@@ -132,6 +163,11 @@ class Answers:
             return json.loads(document)
         data = self._store.value(step, "input")
         return None if data is None else plain(data)
+
+    def asking_function(self, call: Call) -> Any:
+        """What a model function is asked, read as a request is."""
+        assert call.document is not None
+        return _readable(FUNCTION_API, HttpRequest("POST", "", (), bytes(call.document)))
 
     def asking(self, call: Call) -> Any:
         """What a call asks, in the same form."""

@@ -1,8 +1,10 @@
 """What a re-execution may do for real: so many calls, tokens, dollars and minutes."""
 
 import _thread
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,6 +33,10 @@ class Budget:
         self.calls = 0
         self.spent: Callable[[], Spent] = lambda: (0, None)
         self._began: float | None = None
+        self._lock = threading.Lock()
+        self._waiting = 0  # questions that are open
+        self._waits_since = 0.0
+        self._waited = 0.0  # seconds so far that do not count
 
     def begin(self) -> None:
         """Things happen for real from now on."""
@@ -57,7 +63,29 @@ class Budget:
         minutes, began = self.ceilings.minutes, self._began
         if minutes is None or began is None:
             return False
-        return time.monotonic() - began >= minutes * 60
+        return self._used(began) >= minutes * 60
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """While this lasts no time is used up: somebody is asked."""
+        with self._lock:
+            if self._waiting == 0:
+                self._waits_since = time.monotonic()
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
+                if self._waiting == 0:
+                    self._waited += time.monotonic() - self._waits_since
+
+    def _used(self, began: float) -> float:
+        """Seconds used up, without those in which somebody was asked."""
+        now = time.monotonic()
+        with self._lock:
+            waits = now - self._waits_since if self._waiting else 0.0
+            return now - began - self._waited - waits
 
     def late(self) -> str:
         """Says so."""
@@ -70,7 +98,9 @@ class Budget:
             return
 
         def wait() -> None:
-            time.sleep(minutes * 60)
+            began = time.monotonic()
+            while (left := minutes * 60 - self._used(began)) > 0:
+                time.sleep(max(left, 0.05))
             on_late()
 
         # Not a `Thread`: those are numbered in the program's order, and this is none of its.

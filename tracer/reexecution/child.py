@@ -33,8 +33,10 @@ from tracer.errors import (
 )
 from tracer.reexecution import tripwire
 from tracer.reexecution.answers import Answers
+from tracer.reexecution.breaks import parse_break
 from tracer.reexecution.budget import Ceilings, Spent
-from tracer.reexecution.calling import ask_on_terminal, call
+from tracer.reexecution.calling import call
+from tracer.reexecution.channel import channel_of
 from tracer.reexecution.entropy import draws_of
 from tracer.reexecution.handler import PATIENCE_SECONDS, Answerer
 from tracer.reexecution.imports import load_function
@@ -111,7 +113,7 @@ class Session:
             given["after"],
             Policies(given["tools"]),
             Ceilings(**given["ceilings"]),
-            ask_on_terminal() if sys.stdin is not None and sys.stdin.isatty() else None,
+            tuple(map(parse_break, given.get("breaks") or ())),
             tuple(map(Ignore.parse, given.get("ignore") or ())),
             bool(given.get("serve_anyway")),
             given.get("break_at"),
@@ -120,6 +122,9 @@ class Session:
         known = secrets.of_run(given["run_id"])
         handler = Answerer(Tape(steps), Answers(self.store), rules, known)
         handler.on_live = self._go_live
+        handler.run_id = given["run_id"]
+        waiting = (handler.gate.paused, handler.budget.paused)
+        handler.after.channel = channel_of(given, self.store, known, waiting, handler.check)
         handler.budget.spent = self._spent
         return handler
 
@@ -190,6 +195,7 @@ class Session:
                 f"the recorded order of concurrent steps could not be kept in {relaxed} "
                 f"place{'s' if relaxed > 1 else ''}"
             )
+        found += self.handler.after.by_hand
         if ignored := self.handler.ignored:
             rules = ", ".join(rule.text for rule in self.handler.rules.ignore)
             found.append(

@@ -71,12 +71,14 @@ class Gate:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """While this lasts nothing is given up: somebody looks at the program."""
-        self._pauses += 1
+        with self._condition:
+            self._pauses += 1
         try:
             yield
         finally:
-            self._moved = time.monotonic()
-            self._pauses -= 1
+            with self._condition:
+                self._moved = time.monotonic()
+                self._pauses -= 1
 
     def skip(self, sequences: Iterable[int | None]) -> None:
         """Points that won't come by themselves (inside a step served whole)."""

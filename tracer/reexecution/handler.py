@@ -1,12 +1,10 @@
 """The answerer: decides for each step of a re-execution whether it is served, substituted or live.
 
 Before the fork point everything comes from the tape, or the re-execution stops. At the fork step
-the substitute is given. After it, what equals the recording is reused, models are asked for real
-(with `after="live"`), and tools follow their policy. Steps that enclose the fork point run again,
-with their own inner steps served.
+the substitute is given; what comes of steps after it is for `Afterwards` to say. Steps that enclose
+the fork point run again, with their own inner steps served.
 """
 
-import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -17,20 +15,20 @@ from tracer.capture.boundary import LIVE, Call, Decision
 from tracer.capture.loopturns import pause, trio_running
 from tracer.capture.secrets import Secrets
 from tracer.core.chain import BodySplitter
-from tracer.core.records import Step
-from tracer.errors import DivergenceStop, PolicyStop, ReplayStop, SetupStop, ToolBlocked
+from tracer.core.records import JSON, Step
+from tracer.errors import DivergenceStop, ReplayStop, SetupStop
 from tracer.providers.editing import Edit, edited
+from tracer.reexecution.afterwards import Afterwards, Course
 from tracer.reexecution.answers import Answers
+from tracer.reexecution.asking import Asked, asked_json
 from tracer.reexecution.breaking import stop_before
 from tracer.reexecution.budget import Budget
 from tracer.reexecution.divergence import Divergence, changed, extra, missing, reordered
 from tracer.reexecution.gate import Gate
-from tracer.reexecution.heldstate import HeldStates
 from tracer.reexecution.likely import Recorded
 from tracer.reexecution.marked import Marked, hidden
-from tracer.reexecution.policy import Policy
 from tracer.reexecution.rules import Rules
-from tracer.reexecution.servers import Servers, refuse_dummy_key
+from tracer.reexecution.servers import Servers
 from tracer.reexecution.tape import (
     Match,
     Tape,
@@ -67,12 +65,15 @@ class Answerer:
         self._servers = Servers(answers)
         self._marked = Marked(answers, secrets)
         self._splitter = BodySplitter()
-        self._held = HeldStates(tape.steps, answers, rules.fork)
         self._lock = threading.RLock()
         busy = [step for step in tape.steps if step.detail.get("beside")]
         self.gate = Gate(
             served_points(tape, rules.fork), [s for step in busy for s in points_of(step)[1:]]
         )
+        self.after = Afterwards(tape, answers, rules, self.gate, self.budget, self.stop, self._lock)
+        self.after.clean = lambda call: identity.without_secrets(call, secrets)
+        self.after.clean_json = lambda value: secrets.record(secrets.tree(value, "question"))
+        self.run_id = ""  # of the run that this makes
         self.on_ignored: Callable[[], None] = lambda: None  # the agent goes on all the same
         self.on_moment: Callable[[int], None] = lambda moment: None  # recorded time goes by
         self.on_live: Callable[[], None] = lambda: None  # opens the tripwire
@@ -106,6 +107,7 @@ class Answerer:
             # Their code runs again; what they come to is the recording's until the fork.
             return LIVE if self.forked else _AGAIN
         with self._lock:
+            self.after.seen(call)
             return self._decide(call)
 
     def _decide(self, call: Call) -> Decision:
@@ -181,7 +183,7 @@ class Answerer:
         if substitute.kind == "again":
             return self._again(call, substitute.edit, fingerprint)
         answer = self.answers.substituted(step, call, substitute)
-        self._held.substituted(step, call, answer)
+        self.after.held.substituted(step, call, answer)
         self.forked = True
         self.on_moment(step.ended_ns or step.started_ns)
         if self.rules.after != "recorded":
@@ -199,8 +201,11 @@ class Answerer:
                 raise self.stop(
                     SetupStop(f"{call.name} can't be asked otherwise: {error}")
                 ) from None
-        decision = self._live_model(call, fingerprint)
-        return replace(decision, detail={"again": edit.as_json()})
+        course = self.after.model(call, fingerprint)
+        proceed = course.proceed
+        detail: dict[str, JSON] = {"again": edit.as_json()}
+        again = replace(course, proceed=lambda: replace(proceed(), detail=detail))
+        return self._unless_asked(call, again, fingerprint)
 
     def _missed(self, call: Call, match: Match, fingerprint: str) -> Decision:
         fork = self.rules.fork
@@ -251,83 +256,24 @@ class Answerer:
     def _after(
         self, call: Call, step: Step | None, fingerprint: str, *, same_place: bool
     ) -> Decision:
-        """After the fork point: the same question gets the recorded answer, others go live."""
-        policy = self.rules.policies.chosen(_policy_name(call))
-        if call.repeated and step is None:
-            return Decision(fingerprint=fingerprint)  # nothing is done a second time
-        if call.kind == "model":
-            self._check_held(call, live=False)
-            if step is not None and (same_place or self.rules.after == "recorded"):
-                return self._whole(step, fingerprint)
-            return self._live_model(call, fingerprint)
-        if call.effect == "local" or call.kind == "step":
-            if step is not None and self.rules.after == "recorded" and call.effect != "local":
-                return self._whole(step, fingerprint)
-            # Its own calls pass here again, each under its own policy.
-            return Decision(fingerprint=fingerprint)
-        if step is not None and (policy is None or policy.word in ("recorded", "ask")):
-            return self._whole(step, fingerprint)
-        return self._by_policy(call, policy, fingerprint)
+        """After the fork point: see `Afterwards`. Somebody is asked where a policy or a breakpoint
+        wants it."""
+        course = self.after.course(call, step, fingerprint, self._whole, same_place=same_place)
+        return self._unless_asked(call, course, fingerprint)
 
-    def _live_model(self, call: Call, fingerprint: str) -> Decision:
-        if self.rules.after == "recorded":
-            raise self._not_live(call, "--after recorded answers only from the recording")
-        if self.rules.after == "ask" and not self._asked(call):
-            raise self._not_live(call, "nobody agreed to it")
-        self._check_held(call, live=True)
-        refuse_dummy_key(call, self.stop)
-        self._count_live(call)
-        self.gate.open()  # from here on the recorded order means nothing any more
-        return Decision(fingerprint=fingerprint)
-
-    def _by_policy(self, call: Call, policy: Policy | None, fingerprint: str) -> Decision:
-        if self.rules.after == "recorded" and (policy is None or policy.word in ("ask", "live")):
-            raise self._not_live(call, "--after recorded answers only from the recording")
-        chosen = policy or self.rules.policies.default(call.effect)
-        if chosen.word == "ask":
-            if not self._asked(call):
-                raise self._not_live(call, "it may change the world and nobody agreed to it")
-            return self._live_tool(call, fingerprint)
-        if chosen.word == "live":
-            return self._live_tool(call, fingerprint)
-        if chosen.word == "stub":
-            like = self.tape.named(call.kind, call.name)
-            answer = self.answers.stub(chosen.value, like, as_reply=call.request is not None)
-            return Decision(answer, "stubbed", fingerprint=fingerprint, diverged=True)
-        if chosen.word == "recorded":
-            raise self._not_live(call, "its policy is `recorded` and these arguments were not")
-        raise ToolBlocked(f"{call.name} is blocked in this re-execution (--tool {call.name}=block)")
-
-    def _live_tool(self, call: Call, fingerprint: str) -> Decision:
-        if call.kind == "http":
-            self._check_held(call, live=True)
-            self._count_live(call)
-        self.gate.open()
-        return Decision(fingerprint=fingerprint)
-
-    def _check_held(self, call: Call, *, live: bool) -> None:
-        """No question is asked, or taken for the recorded one, that leaves to the provider a
-        conversation which the provider holds otherwise."""
-        reason = self._held.refusal(call, live=live)
-        if reason is not None:
-            raise self.stop(SetupStop(reason))
-
-    def _asked(self, call: Call) -> bool:
-        return self.rules.ask is not None and self.rules.ask(call)
-
-    def _count_live(self, call: Call) -> None:
-        if (reason := self.budget.take()) is not None:
-            what = f"{call.kind} {call.name} may not run live"
-            raise self.stop(PolicyStop(f"{what}: {reason}; allow more, or fork at a later step"))
-
-    def _not_live(self, call: Call, why: str) -> ReplayStop:
-        name = _policy_name(call)
-        remedy = (
-            f"allow it with --tool {shlex.quote(name)}=live, or give --tool '{name}=stub:JSON'"
-            if call.kind in ("tool", "http")
-            else "use --after live"
-        )
-        return self.stop(PolicyStop(f"{call.kind} {call.name} may not run live: {why}; {remedy}"))
+    def _unless_asked(self, call: Call, course: Course, fingerprint: str) -> Decision:
+        met = []
+        if self.after.breaks and not call.repeated:
+            met = self.after.breaks.hit(
+                call, self.budget.spent, lambda: asked_json(self.after, self.after.clean(call))
+            )
+        why = [*(f"breakpoint {text}" for text in met), *([course.asks] if course.asks else [])]
+        if not why:
+            return course.proceed()
+        if self.after.channel is None:
+            raise self.after.unattended(call, course, met, "nobody is there to be asked")
+        asked = Asked(self.after, call, course, why, self.run_id, fingerprint)
+        return Decision(fingerprint=fingerprint, pending=asked)
 
     def wait(self, decision: Decision, point: str) -> None:
         self.check()
@@ -393,7 +339,3 @@ class Answerer:
                 if fork is None or step.start_seq <= fork.start_seq:
                     self.divergences.append(missing(step))
         return self.divergences
-
-
-def _policy_name(call: Call) -> str:
-    return "http" if call.kind == "http" else call.name

@@ -54,6 +54,23 @@ class HeldStates:
         held = call.api.server_state(call.request)
         self._unreal.update(state.id for state in held if state.grows)
 
+    def given(self, call: Call, answer: Answer) -> None:
+        """An answer was given that the provider never gave: it holds nothing of it."""
+        if call.api is None or call.request is None or not isinstance(answer, HttpAnswer):
+            return
+        if answer.failure is not None:
+            return
+        body = b"".join(answer.chunks)
+        read = call.api.read_reply(call.request, HttpReply(answer.status, answer.headers, body))
+        if not read.messages:
+            return
+        if read.response_id:
+            self._unreal.add(read.response_id)
+        parts = [part for message in read.messages for part in message["parts"]]
+        self._unreal.update(name for part in parts for name in _ids_in(part))
+        held = call.api.server_state(call.request)
+        self._unreal.update(state.id for state in held if state.grows)
+
     def refusal(self, call: Call, *, live: bool) -> str | None:
         """Why a call after the fork can't be answered truthfully, None if it can.
 

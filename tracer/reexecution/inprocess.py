@@ -4,13 +4,16 @@ The agent is the decorated function of this process (or the callable given), cal
 recorded arguments. Breakpoints, prints and `pdb` work as usual.
 """
 
+import _thread
 import asyncio
 import inspect
 import os
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tracer.capture import config, runtime
@@ -19,11 +22,11 @@ from tracer.capture.agents import registered
 from tracer.capture.environment import KEY_VARIABLES
 from tracer.core.records import JSON
 from tracer.errors import CannotReplayError, ReplayStop, UsageError
-from tracer.reexecution import tripwire
+from tracer.reexecution import terminal, tripwire
 from tracer.reexecution.calling import call
 from tracer.reexecution.child import Session
 from tracer.reexecution.rules import After
-from tracer.reexecution.session import ReplaySpec, plan_with_entry
+from tracer.reexecution.session import WAIT_MINUTES, ReplaySpec, plan_with_entry
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
@@ -65,17 +68,32 @@ def fork(
     result: Any = None,
     after: After = "live",
     tools: Mapping[str, str] | None = None,
+    breaks: Sequence[str] = (),
+    wait_minutes: float | None = None,
     agent: Callable[..., Any] | None = None,
 ) -> Reexecution:
     """Re-execute a run's agent here from a step, with a substitute, and go on for real.
 
     Give `step` (number or id) or `model_call` (from 1), and one of `text`, `tool_call`
     (name, arguments), `response` (OpenTelemetry message or provider's body), `error` (kind) or
-    `result` (of a tool). `tools` maps names to recorded, ask, live, block or stub:JSON.
+    `result` (of a tool). `tools` maps names to recorded, ask, live, block or stub:JSON. `breaks`
+    are conditions as of `tracer fork --break`; what they and `ask` ask is answered at the terminal
+    or on the run's page, `wait_minutes` is how long it waits where nobody is there to answer.
     Raises NotFoundError, UsageError, CannotReplayError.
     """
     given = _substitute(text, tool_call, response, error, result)
-    spec = ReplaySpec(run_id, step, model_call, given, after, tools or {})
+    if wait_minutes is None and terminal.is_there():
+        wait_minutes = WAIT_MINUTES
+    spec = ReplaySpec(
+        run_id,
+        step,
+        model_call,
+        given,
+        after,
+        tools or {},
+        breaks=tuple(breaks),
+        wait_minutes=wait_minutes,
+    )
     if step is None and model_call is None:
         raise UsageError("fork() needs step= or model_call=: the place where the answer changes")
     return _reexecute(spec, agent)
@@ -120,7 +138,7 @@ def _reexecute(spec: ReplaySpec, agent: Callable[..., Any] | None) -> Reexecutio
     session = Session(made.instructions(None))
     result: Any = None
     error: BaseException | None = None
-    with _offline(session):
+    with _offline(session), _attended(session):
         try:
             args, kwargs = session.arguments(function)
             result = _call(function, args, kwargs)
@@ -157,6 +175,29 @@ def _offline(session: Session) -> Any:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _attended(session: Session) -> Iterator[None]:
+    """What is asked meanwhile is answered at the terminal, where there is one."""
+    if not (session.given["patience"] and terminal.is_there()):
+        yield
+        return
+    watching = terminal.Terminal(Path(session.given["database"]), session.given["run_id"])
+    over: list[bool] = []
+
+    def watch() -> None:
+        while not over:
+            watching.look(lambda: bool(over))
+            time.sleep(0.1)
+        watching.close()
+
+    # Not a `Thread`: those are numbered in the program's order, and this is none of its.
+    _thread.start_new_thread(watch, ())
+    try:
+        yield
+    finally:
+        over.append(True)
 
 
 def _find(entry: dict[str, JSON], name: str) -> Callable[..., Any]:

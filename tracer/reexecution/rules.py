@@ -1,13 +1,12 @@
 """How one re-execution is to go, as the process that does it is told."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tracer.capture.boundary import Call
 from tracer.core.diff import MAX_CHANGES, json_changes
 from tracer.core.records import Step
 from tracer.core.variation import Ignore
+from tracer.reexecution.breaks import Break
 from tracer.reexecution.budget import Ceilings
 from tracer.reexecution.policy import Policies
 from tracer.reexecution.substitute import Substitute
@@ -24,7 +23,7 @@ class Rules:
     after: After = "live"
     policies: Policies = field(default_factory=lambda: Policies({}))
     ceilings: Ceilings = field(default_factory=Ceilings)
-    ask: Callable[[Call], bool] | None = None
+    breaks: tuple[Break, ...] = ()  # where somebody is asked, behind the fork point
     ignore: tuple[Ignore, ...] = ()
     serve_anyway: bool = False  # what stands in a step's place, whatever the code asks there
     break_at: int | None = None  # number of the recorded step to stop before, in a debugger

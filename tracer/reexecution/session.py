@@ -6,15 +6,14 @@ in a child process of its own process group, which gets its instructions by a pr
 
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +25,7 @@ from tracer.core.messages import Message
 from tracer.core.records import JSON, Run, Step
 from tracer.core.variation import Ignore
 from tracer.errors import EXIT_CANNOT, CannotReplayError, NotFoundError, UsageError
-from tracer.reexecution.budget import Ceilings
+from tracer.reexecution.breaks import parse_break
 from tracer.reexecution.checks import (
     changed_source,
     check_answers,
@@ -42,50 +41,12 @@ from tracer.reexecution.process_checks import check_processes, process_warnings
 from tracer.reexecution.redacted import redacted_warnings
 from tracer.reexecution.rules import After
 from tracer.reexecution.scratch import check_workspace
+from tracer.reexecution.spec import WAIT_MINUTES, ReplaySpec, command_line
 from tracer.reexecution.substitute import Substitute
 from tracer.store.reading import Store
 
 Output = Literal["inherit", "stderr", "discard"]
 STOP_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaySpec:
-    """What is asked for. No `step` and no `model_call`: a plain replay.
-
-    `step` is a number or id, `model_call` counts from 1. `script` (path and arguments) or
-    `function` (MODULE:FUNCTION or FILE.py:FUNCTION) take the place of the recorded entry; imported
-    runs need one of them, because what a file names is never run. What the program writes outside
-    any step is kept from the world, but for `allow_writes` (paths), and copied to the folder
-    `keep_writes` at the end. `ignore`: rules (see `tracer.core.variation`) for what may differ from
-    the recorded questions; `serve_anyway`: answer what stands in a step's place whatever is asked.
-    `max_*`: what may happen for real behind the fork (cost in US dollars; None: no bound).
-    `break_at`: number of the step to stop before, in `pdb`.
-    """
-
-    run_id: str
-    step: str | int | None = None
-    model_call: int | None = None
-    substitute: Substitute | None = None
-    after: After = "live"
-    tools: Mapping[str, str] = field(default_factory=dict)
-    script: tuple[str, ...] | None = None
-    function: str | None = None
-    max_live_calls: int = 100
-    reason: str | None = None
-    keep_writes: str | None = None
-    allow_writes: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    serve_anyway: bool = False
-    max_tokens: int | None = None
-    max_cost: float | None = None
-    max_minutes: float | None = None
-    break_at: int | None = None
-
-    @property
-    def ceilings(self) -> Ceilings:
-        """What may happen for real."""
-        return Ceilings(self.max_live_calls, self.max_tokens, self.max_cost, self.max_minutes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +87,8 @@ class Plan:
             "ignore": list(spec.ignore),
             "serve_anyway": spec.serve_anyway,
             "break_at": spec.break_at,
+            "breaks": list(spec.breaks),
+            "patience": spec.patience,
             "outcome": None if folder is None else str(folder / "outcome.json"),
         }
 
@@ -162,6 +125,12 @@ def plan_with_entry(store: Store, spec: ReplaySpec, entry: dict[str, JSON] | Non
     if spec.break_at is not None:
         store.step(run.id, spec.break_at)
     Policies(spec.tools)
+    if spec.breaks and step is None:
+        raise UsageError(
+            "breakpoints stop behind a fork: name a step and what to give there instead"
+        )
+    for text in spec.breaks:
+        parse_break(text)
     for rule in spec.ignore:
         Ignore.parse(rule)
     entry = check_entry(run, spec.script, spec.function) if entry is None else entry
@@ -200,33 +169,6 @@ def _policy_warnings(spec: ReplaySpec, steps: list[Step]) -> list[str]:
     tools |= {name.split(" ", 1)[0] for name in tools if name.startswith("subprocess ")}
     unknown = [name for name in Policies(spec.tools).names if name not in tools and name != "http"]
     return [f"no tool named {name} ran in the recording" for name in unknown]
-
-
-def command_line(run: Run, step: Step | None, spec: ReplaySpec) -> str:
-    """The `tracer` command that does the same."""
-    words = ["tracer", "replay" if step is None else "fork", run.id[:8]]
-    if step is not None:
-        words += ["--step", str(step.n)]
-    given = spec.substitute
-    if given is not None and given.kind == "tool_call":
-        words += ["--tool-call", str(given.tool_name), json.dumps(given.arguments)]
-    elif given is not None and given.kind == "response":
-        words += ["--response", "answer.json"]
-    elif given is not None and given.kind == "again":
-        words.append("--again")
-        for name, value in given.edit.as_json().items():
-            words += [f"--{name}", str(value)]
-    elif given is not None and given.kind == "result":
-        words += ["--result", json.dumps(given.result)]
-    elif given is not None:
-        words += [f"--{given.kind}", str(given.text if given.kind == "text" else given.error)]
-    if step is not None and spec.after != "live":
-        words += ["--after", spec.after]
-    for name, policy in spec.tools.items():
-        words += ["--tool", f"{name}={policy}"]
-    for rule in spec.ignore:
-        words += ["--ignore", rule]
-    return shlex.join(words)
 
 
 class Child:
@@ -355,10 +297,11 @@ def find_original(store: Store, run: Run) -> Run:
     return run
 
 
-def wait_interruptible(child: Child) -> Outcome:
+def wait_interruptible(child: Child, meanwhile: Callable[[], None] = lambda: None) -> Outcome:
     """Wait for a child; Ctrl-C here ends the child's process group."""
     try:
         while (outcome := child.poll()) is None:
+            meanwhile()
             time.sleep(0.02)
     except KeyboardInterrupt:
         child.stop()
@@ -368,6 +311,7 @@ def wait_interruptible(child: Child) -> Outcome:
 
 __all__ = [
     "EXIT_CANNOT",
+    "WAIT_MINUTES",
     "After",
     "Child",
     "Outcome",

@@ -5,18 +5,20 @@ OpenTelemetry message), and into bytes only for the request at hand, when it is 
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from tracer.core.messages import Message, Part
-from tracer.core.records import Step
+from tracer.core.records import ErrorInfo
 from tracer.errors import UsageError
 from tracer.providers import api_named
-from tracer.providers.base import FailureKind, HttpReply, HttpRequest
+from tracer.providers.base import Api, FailureKind, HttpReply, HttpRequest
 from tracer.providers.editing import Edit
 from tracer.providers.wire import JSON_TYPE, kept_headers
 
 Kind = Literal["text", "tool_call", "response", "error", "result", "again"]
+_CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 FAILURES: dict[str, FailureKind] = {
     "rate_limit": "rate_limit",
     "429": "rate_limit",
@@ -79,6 +81,18 @@ def failure_kind(word: str) -> FailureKind:
     return kind
 
 
+def named_error(text: str) -> ErrorInfo:
+    """The exception that a text names for a function: one of the failures, or "Type: message"."""
+    kind = FAILURES.get(text.lower().replace("-", "_"))
+    if kind is not None:
+        return ErrorInfo("RuntimeError", f"{kind} (injected)")
+    name, sign, message = text.partition(":")
+    name = name.strip()
+    if not (sign and _CLASS.fullmatch(name)):
+        name, message = "RuntimeError", text
+    return ErrorInfo(name, message.strip())
+
+
 def said_instead(substitute: Substitute, recorded: list[Message]) -> Message | None:
     """What the model says instead, as a message; None for failures and raw provider replies.
 
@@ -116,20 +130,20 @@ def _with_call(substitute: Substitute, recorded: Message) -> Message:
 
 def wire_reply(
     substitute: Substitute,
-    step: Step,
+    api_name: str,
     request: HttpRequest,
     recorded: HttpReply | None,
     recorded_messages: list[Message],
 ) -> HttpReply:
     """The reply to the request at hand in which the model gives the substitute."""
-    api = api_named(step.api or "")
+    api = api_named(api_name)
     if substitute.kind == "error":
         return api.build_failure(request, recorded, failure_kind(substitute.error or ""))
     said = said_instead(substitute, recorded_messages)
     if api.operation != "chat":
         return _own_body(substitute, recorded)
     if said is None:
-        said = _from_provider_body(substitute, request, step)
+        said = _from_provider_body(substitute, request, api)
     return api.build_reply(request, recorded, said)
 
 
@@ -139,9 +153,8 @@ def _own_body(substitute: Substitute, recorded: HttpReply | None) -> HttpReply:
     return HttpReply(200, headers, json.dumps(substitute.response).encode())
 
 
-def _from_provider_body(substitute: Substitute, request: HttpRequest, step: Step) -> Message:
+def _from_provider_body(substitute: Substitute, request: HttpRequest, api: Api) -> Message:
     """A provider's own JSON body, read into a message so that it can take the asked form."""
-    api = api_named(step.api or "")
     body = json.dumps(substitute.response).encode()
     headers = (("content-type", "application/json"),)
     reply = api.read_reply(request, HttpReply(200, headers, body))

@@ -15,6 +15,7 @@ from tracer.store.schema import (
     M003_SEARCH,
     M004_AROUND,
     M005_DRAWS,
+    M006_QUESTIONS,
 )
 from tracer.store.schema_list import M007_LIST
 
@@ -29,6 +30,7 @@ MIGRATIONS: dict[str, tuple[str, ...]] = {
     "m003_search": M003_SEARCH,
     "m004_around": M004_AROUND,
     "m005_draws": M005_DRAWS,
+    "m006_questions": M006_QUESTIONS,
     "m007_list": M007_LIST,
 }
 

@@ -113,7 +113,7 @@ def _delete_runs(conn: sqlite3.Connection, run_ids: Sequence[str]) -> None:
     if not run_ids:
         return
     for run_id in run_ids:
-        for table in ("around", "draw", "step", "facet", "label"):
+        for table in ("around", "draw", "question", "step", "facet", "label"):
             own = f"delete from {table} where run = (select key from run where id = ?)"
             conn.execute(own, (run_id,))
         conn.execute("delete from run where id = ?", (run_id,))
@@ -147,6 +147,7 @@ _COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
         "run": ("entry", "environment", "input", "output"),
         "link": ("blob",),
         "around": ("piece",),
+        "question": ("about",),
     },
 }
 

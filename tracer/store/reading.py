@@ -11,6 +11,8 @@ from typing import Literal, Self
 
 from tracer.core.chain import SplitBody
 from tracer.core.draws import Drawn
+from tracer.core.questions import Question
+from tracer.core.questions import State as QuestionState
 from tracer.core.records import NotedKind, Run, Step, StepPlace
 from tracer.core.runquery import RunOrder, RunQuery, parse, parse_order
 from tracer.providers.base import HttpRequest
@@ -27,6 +29,7 @@ from tracer.store import (
     links,
     listing,
     payloads,
+    questions,
     runs,
     search,
     transfer,
@@ -249,6 +252,21 @@ class Store:
         """What a run read of the clock and drew of chance, one record for each kind in a scope."""
         with self._reading() as conn:
             return draws.of_run(conn, run_id)
+
+    def questions(self, run_id: str, state: QuestionState | None = None) -> list[Question]:
+        """What a re-execution asked whoever watches, oldest first; only those in one state."""
+        with self._reading() as conn:
+            return questions.of_run(conn, run_id, state)
+
+    def question(self, question_id: str) -> Question | None:
+        """A question by its id."""
+        with self._reading() as conn:
+            return questions.one(conn, question_id)
+
+    def question_state(self, question_id: str) -> tuple[str, int, int] | None:
+        """A question's state, when somebody was last there for it, and when it was asked (ns)."""
+        with self._reading() as conn:
+            return questions.state(conn, question_id)
 
     def writes(self, run_id: str) -> Iterator[transfer.Write]:
         """A run as the records that write it again. Bodies build on the chains of `links`."""

@@ -13,7 +13,9 @@ RUN_COLUMNS = (
     "run.key, run.id, name, status, started_ns, ended_ns, error, input_tokens, output_tokens,"
     " cached_input_tokens, reasoning_tokens, cache_write_tokens, cost_usd, model_calls,"
     " tool_calls, steps, parent_run, fork, origin, pid, input_text, output_text, last_step_ns,"
-    " divergences, warnings, unpriced, process, entry, environment"
+    " divergences, warnings, unpriced, process,"
+    " exists (select 1 from question where question.run = run.key and state = 'open'),"
+    " entry, environment"
 )
 STEP_COLUMNS = (
     "n, id, parent, kind, name, status, source, started_ns, ended_ns, start_seq, end_seq, path,"
@@ -36,7 +38,7 @@ def run_from(row: Row, documents: dict[int, bytes]) -> Run:
     (
         _key, id_, name, status, started_ns, ended_ns, error, *counts, cost_usd, model_calls,
         tool_calls, steps, parent_run, fork, origin, pid, input_text, output_text, last_step_ns,
-        divergences, warnings, unpriced, process, entry, environment,
+        divergences, warnings, unpriced, process, waits, entry, environment,
     ) = row  # fmt: skip
     around = json.loads(documents[environment])
     if process is not None:
@@ -64,6 +66,7 @@ def run_from(row: Row, documents: dict[int, bytes]) -> Run:
         divergences=tuple(json.loads(divergences)),
         warnings=tuple(json.loads(warnings)),
         environment=around,
+        waiting=bool(waits) and ended_ns is None,
         cost_incomplete=unpriced > 0,
     )
 

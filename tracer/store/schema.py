@@ -181,3 +181,24 @@ create table draw (
 ) strict""",
     "create index draw_run on draw (run)",
 )
+
+M006_QUESTIONS = (
+    """\
+create table question (
+  -- What a re-execution asks whoever watches it, before it goes on. Its process adds a row and
+  -- waits; the first answer wins, from a page or a terminal. Of no use once the run has ended.
+  key integer primary key,
+  run integer not null references run (key),
+  id text not null unique, -- 16 hex digits
+  kind text not null check (kind in ('model', 'tool', 'http', 'step')),
+  name text not null,
+  about integer not null references blob (id), -- JSON: what is asked, why, what may be answered
+  asked_ns integer not null,
+  seen_ns integer not null, -- when somebody was last there to answer it
+  state text not null check (state in ('open', 'answered', 'given_up')),
+  answer text, -- JSON; without its secrets once the process has it
+  ended_ns integer
+) strict""",
+    "create index question_run on question (run)",
+    "create index question_open on question (run) where state = 'open'",
+)

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tracer.core.draws import Drawn
+from tracer.core.questions import Question
 from tracer.core.records import JSON
 from tracer.errors import StoreError
-from tracer.store import around, connection, draws, links, runs, search, steps
+from tracer.store import around, connection, draws, links, questions, runs, search, steps
 from tracer.store.failures import BadRecord, store_error
 from tracer.store.links import MissingBase
 from tracer.store.writes import Noted, RunEnd, RunStart, StepEnd, StepStart
@@ -59,6 +60,26 @@ class StoreWriter:
         """Append what a run read of the clock and of chance."""
         with self._unit():
             draws.add(self._conn, run_id, drawn)
+
+    def add_question(self, asked: Question) -> None:
+        """Ask something of whoever watches the run."""
+        with self._unit():
+            questions.add(self._conn, asked)
+
+    def end_question(self, question_id: str, answer: dict[str, JSON] | None) -> bool:
+        """Answer an open question (None: give it up); False where another was first."""
+        with self._unit():
+            return questions.end(self._conn, question_id, answer)
+
+    def keep_answer(self, question_id: str, answer: dict[str, JSON]) -> None:
+        """Replace an answer that was taken by what may be kept of it."""
+        with self._unit():
+            questions.taken(self._conn, question_id, answer)
+
+    def seen_questions(self, run_id: str) -> None:
+        """Say that somebody is there to answer a run's open questions."""
+        with self._unit():
+            questions.seen(self._conn, run_id)
 
     def set_cost(self, run_id: str, n: int, cost_usd: float) -> None:
         """Set or replace the cost of a model call (US dollars) and correct the run's total."""

@@ -30,6 +30,7 @@ from tracer_ui.views import (
     fork,
     labelling,
     payloads,
+    question,
     run,
     runs,
     streams,
@@ -41,6 +42,7 @@ from tracer_ui.views.errors import Failsafe, on_http_error, on_tracer_error, ref
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4700
 _STEP = "/runs/{run}/steps/{n}"
+_QUESTION = "/runs/{run}/questions/{question}"
 _FORM_BYTES = 32 << 20
 _SMALL_FORM_BYTES = 1 << 20
 _PATIENCE = 1.0  # seconds that a template to be compiled gives way to requests
@@ -71,6 +73,17 @@ def routes() -> list[Route | Mount]:
         Route(_STEP + "/fork", fork.fork_page),
         Route(_STEP + "/fork", fork.fork_run, methods=["POST"], max_body_size=_FORM_BYTES),
         Route(_STEP + "/fork/draft", fork.fork_draft, methods=["POST"], max_body_size=_FORM_BYTES),
+        Route(_QUESTION, question.question_page),
+        Route(_QUESTION, question.question_answer, methods=["POST"], max_body_size=_FORM_BYTES),
+        *(
+            Route(
+                prefix + _QUESTION + "/draft",
+                question.question_draft,
+                methods=["POST"],
+                max_body_size=_FORM_BYTES,
+            )
+            for prefix in ("", "/f")
+        ),
         Route("/runs/{run}/find", actions.find),
         Route("/runs/{run}/stop", actions.stop, methods=["POST"], max_body_size=_FORM_BYTES),
         Route("/runs/{run}/export", exchange.export),

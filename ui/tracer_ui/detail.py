@@ -15,6 +15,8 @@ from tracer_ui.api import (
     Step,
     Store,
     around,
+    decided_changes,
+    decided_words,
     is_untouched,
     said,
     value,
@@ -82,6 +84,8 @@ class Detail:
     function: FunctionView | None
     http: tuple[tuple[str, Block], ...] | None
     around: AroundView | None
+    decided: str
+    edited: tuple[tuple[str, str, str], ...]
     has_wire: bool
     forkable: bool
     twin: tuple[str, int] | None
@@ -134,6 +138,11 @@ def step_detail(
         function=function,
         http=http,
         around=around_view(beside, Room(), untouched=is_untouched(store, run, step)),
+        decided=clip(decided_words(step.detail.get("asked")), 400),
+        edited=tuple(
+            (clip(place, 120), clip(before, 600), clip(after, 600))
+            for place, before, after in decided_changes(step.detail.get("asked"))[:20]
+        ),
         has_wire=step.kind in ("model", "http") and store.request(step) is not None,
         forkable=step.kind in FORKABLE and step.status != "running",
         twin=_twin(store, run, step),

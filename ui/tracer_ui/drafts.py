@@ -13,7 +13,7 @@ from tracer_ui.messages import parts_of
 from tracer_ui.schemaforms import WIDGETS, BadField, Field, fields_for, read_field
 
 Mode = Literal["say", "error", "result"]
-POLICIES = ("recorded", "block", "stub", "live")
+POLICIES = ("recorded", "ask", "block", "stub", "live")
 FAILURES = (
     ("rate_limit", "Rate limit (429)"),
     ("server_error", "Server error (500)"),
@@ -64,6 +64,7 @@ class Draft:
     stubs: Mapping[str, str] = field(default_factory=dict)
     confirmed: Mapping[str, str] = field(default_factory=dict)
     program: str = ""
+    breaks: str = ""  # one condition a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,12 +207,13 @@ def read_form(form: Mapping[str, str]) -> Draft:
         failure=form.get("failure", "rate_limit"),
         result=_text(form.get("result", "")),
         reason=form.get("reason", "").strip()[:500],
-        after="recorded" if form.get("after") == "recorded" else "live",
+        after=form["after"] if form.get("after") in ("recorded", "ask") else "live",
         max_live=form.get("max_live", "100").strip()[:6],
         policies=_prefixed(form, "tool."),
         stubs=_prefixed(form, "stub."),
         confirmed=_prefixed(form, "confirm."),
         program=form.get("program", "").strip()[:2000],
+        breaks=_text(form.get("breaks", "")).strip()[:2000],
     )
 
 

@@ -59,6 +59,8 @@ class Editor:
     needs_program: bool
     served: int
     failures: tuple[tuple[str, str], ...]
+    drafting: str
+    fixed: bool = False  # the arguments of one tool, which no button adds to
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def make_editor(place: Place, draft: Draft, check: Check) -> Editor:
         needs_program=bool(check.refusal or draft.program),
         served=step.n - 1,
         failures=FAILURES,
+        drafting=f"/runs/{place.run.id}/steps/{step.n}/fork/draft",
     )
 
 

@@ -4,14 +4,16 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tracer_ui.api import (
     ReplaySpec,
     Run,
     Step,
     Substitute,
+    UsageError,
     json_changes,
+    parse_break,
     schema_problems,
     text_diff,
 )
@@ -25,6 +27,8 @@ from tracer_ui.drafts import (
 from tracer_ui.jsonlines import clip, dump
 from tracer_ui.schemaforms import BadField
 
+WAIT_MINUTES = 10.0  # for an answer, when no page of the run is open
+_AFTER: tuple[Literal["live", "recorded", "ask"], ...] = ("live", "recorded", "ask")
 _SHOWN = 30
 _SPANS = 400
 
@@ -86,13 +90,20 @@ def spec(run: Run, step: Step, draft: Draft, substitute: Substitute) -> ReplaySp
         run_id=run.id,
         step=step.n,
         substitute=substitute,
-        after="recorded" if draft.after == "recorded" else "live",
+        after=next((word for word in _AFTER if word == draft.after), "live"),
         tools=policies,
         script=tuple(words) if words and function is None else None,
         function=function,
         max_live_calls=int(draft.max_live) if _is_count(draft.max_live) else 100,
         reason=draft.reason or None,
+        breaks=breaks_of(draft),
+        wait_minutes=WAIT_MINUTES,
     )
+
+
+def breaks_of(draft: Draft) -> tuple[str, ...]:
+    """The breakpoints, as they are written on the command line."""
+    return tuple(line.strip() for line in draft.breaks.splitlines() if line.strip())
 
 
 def _is_function(word: str) -> bool:
@@ -234,6 +245,12 @@ def _policy_problems(draft: Draft) -> list[Problem]:
                 problems.append(Problem(f"stub.{name}", message, True))
     if not _is_count(draft.max_live):
         problems.append(Problem("max_live", "The number of live calls must be a number.", True))
+    for text in breaks_of(draft):
+        try:
+            parse_break(text)
+        except UsageError as error:
+            said = str(error).removeprefix("--break ")
+            problems.append(Problem("breaks", f"Breakpoint {clip(said, 200)}", True))
     try:
         shlex.split(draft.program)
     except ValueError:

@@ -91,7 +91,7 @@ def _watched(store: Store, shown: Iterable[str]) -> list[Run]:
 
 
 def _state(run: Run) -> tuple[object, ...]:
-    return (run.status, run.steps, run.cost_usd, run.usage)
+    return (run.status, run.steps, run.cost_usd, run.usage, run.waiting)
 
 
 def _has_changed(run: Run, shown: dict[str, tuple[object, ...]]) -> bool:

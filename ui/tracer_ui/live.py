@@ -1,7 +1,7 @@
 """Server-sent events: what a recording process adds, as pieces of HTML put where they belong.
 
 One message at most every `PAUSE` seconds. The id of a message says what the page has seen, so a
-connection that breaks goes on where it stood: `last step;steps still running`.
+connection that breaks goes on where it stood: `last step;steps still running;question`.
 """
 
 import threading
@@ -16,16 +16,19 @@ from anyio.to_thread import run_sync
 from tracer_ui.api import NotFoundError, Run, Store
 from tracer_ui.contexts import Context
 from tracer_ui.outline import Outline
+from tracer_ui.questions import QuestionView
 from tracer_ui.rendering import html
 from tracer_ui.runviews import RunHead, run_head
 from tracer_ui.site import Site
 from tracer_ui.stepviews import Row, row
+from tracer_ui.waiting import waiting
 
 PAUSE = 0.25
 HEARTBEAT = 15.0
 BATCH = 200
 GRACE = 20  # looks at a process whose run has ended but which is still there
 _OPEN = 200
+_ID = 16  # digits of a question's id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,8 @@ class RunNews(Context):
     added: tuple[Row, ...]
     changed: tuple[Row, ...]
     head: RunHead | None
+    question: QuestionView | None
+    asks_anew: bool
 
 
 @dataclass(slots=True)
@@ -46,18 +51,21 @@ class Seen:
     last: int
     open: set[int] = field(default_factory=set)
     head: tuple[object, ...] = ()
+    question: str = ""  # id of the one that is shown
 
     @classmethod
     def read(cls, text: str) -> "Seen | None":
         """From a message's id; None when it isn't one of ours."""
         last, _, rest = text.partition(";")
+        rest, _, question = rest.partition(";")
         numbers = [part for part in rest.split(",") if part]
         if not all(part.isascii() and part.isdigit() for part in (last, *numbers)):
             return None
-        return cls(int(last), set(map(int, numbers[:_OPEN])))
+        return cls(int(last), set(map(int, numbers[:_OPEN])), question=question[:_ID])
 
     def __str__(self) -> str:
-        return f"{self.last};{','.join(map(str, sorted(self.open)[:_OPEN]))}"
+        numbers = ",".join(map(str, sorted(self.open)[:_OPEN]))
+        return f"{self.last};{numbers}" + (f";{self.question}" if self.question else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +158,19 @@ def _news(site: Site, store: Store, run: Run, seen: Seen) -> Message | None:
     added = range(seen.last + 1, last + 1)
     ended = site.children.outcome(run.id) is not None
     numbers = (run.status, run.steps, run.cost_usd, run.usage, len(run.divergences), ended)
-    if not changed and not added and numbers == seen.head:
+    question = waiting(site, store, run)
+    shown = "" if question is None else question.id
+    if not changed and not added and numbers == seen.head and shown == seen.question:
         return None
     context = RunNews(
         run_id=run.id,
         added=_rows(store, run, outline, added),
         changed=_rows(store, run, outline, changed),
         head=run_head(store, run, outline, site.children),
+        question=question,
+        asks_anew=shown != seen.question,
     )
-    seen.last, seen.head = last, numbers
+    seen.last, seen.head, seen.question = last, numbers, shown
     seen.open -= set(changed)
     seen.open |= {n for n in added if n in outline and outline[n].status == "running"}
     return Message(html(context).decode(), id=str(seen))

@@ -19,7 +19,8 @@ class RunRow:
     """One run of the list. `depth` > 0: a fork or replay, under the run `family`.
 
     `reason` is what the person who forked it gave as one; `kin` says how many re-executions are
-    folded under it, "" for none; `open` when they are not folded.
+    folded under it, "" for none; `open` when they are not folded; `waits`: for
+    somebody to answer.
     """
 
     id: str
@@ -45,6 +46,7 @@ class RunRow:
     family: str
     kin: str
     open: bool
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ def run_row(run: Run, kin: Kin = ALONE, label: RunLabel = _NOTHING) -> RunRow:
         family=kin.family,
         kin=kin.kin,
         open=kin.open,
+        waits=run.waiting and run.status == "running",
     )
 
 

@@ -66,6 +66,7 @@ class Site:
     children: Children = field(default_factory=Children)
     closing: threading.Event = field(default_factory=threading.Event)  # live streams end then
     traffic: Traffic = field(default_factory=Traffic)
+    beats: dict[str, float] = field(default_factory=dict)  # when a waiting run was last looked at
     _store: Store | None = None
     _outlines: OrderedDict[str, tuple[Outline, bool]] = field(default_factory=OrderedDict)
     _lock: Any = field(default_factory=threading.Lock)

@@ -7,10 +7,12 @@ from typing import Any
 
 from tracer.capture import runtime
 from tracer.capture import scope as scopes
+from tracer.capture.calls import Opening
 from tracer.capture.frames import Frame, Spec, open_frame
 from tracer.capture.frameworks.described import Agent, Describe, Tool, shown
 from tracer.capture.functions import Parameters
 from tracer.capture.guard import report
+from tracer.capture.opened import opened
 from tracer.capture.samecall import DECORATED, announce
 from tracer.capture.values import encode_whole
 from tracer.capture.yields import Items
@@ -18,14 +20,16 @@ from tracer.core.records import Effect
 from tracer.errors import ReplayStop
 
 
-def open_call(describe: Describe, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
+def open_call(
+    describe: Describe, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Opening[Frame | None]:
     """Begin the step of a call; None where nothing is recorded. Raises what ends a re-execution."""
     if scopes.current() is None and not runtime.refuses_outside():
         return None
     try:
         call = describe(*args, **kwargs)
         if isinstance(call, Agent):
-            return open_agent(call)
+            return (yield from opening_agent(call))
         if call is None or _recorded_by_its_decorator(call):
             return None
         spec, first = _tool_spec(call)
@@ -35,7 +39,7 @@ def open_call(describe: Describe, args: tuple[Any, ...], kwargs: dict[str, Any])
     except Exception as error:  # the framework's objects are looked at
         report("describing a call", error)
         return None
-    frame = open_frame(spec, first, given)
+    frame = yield from open_frame(spec, first, given, (args, kwargs))
     if frame is not None and call.outcome is not None:
         return AgentFrame(frame, call.outcome)
     return frame
@@ -81,6 +85,11 @@ class _AsGiven(Parameters):
 
 def open_agent(call: Agent) -> "AgentFrame | None":
     """Begin the step of an agent's run; None outside any run of ours."""
+    return opened(opening_agent(call))
+
+
+def opening_agent(call: Agent) -> Opening["AgentFrame | None"]:
+    """The same for who can wait."""
     if scopes.current() is None:
         return None
     spec = Spec("agent", call.name, _nothing_known)
@@ -88,7 +97,8 @@ def open_agent(call: Agent) -> "AgentFrame | None":
     spec.seam = True
     spec.about = call.about
     spec.detail = call.detail
-    frame = open_frame(spec, (), {name: shown(value) for name, value in call.given.items()})
+    given = {name: shown(value) for name, value in call.given.items()}
+    frame = yield from open_frame(spec, (), given)
     return None if frame is None else AgentFrame(frame, call.outcome, call.ended, call.is_last)
 
 

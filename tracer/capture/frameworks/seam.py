@@ -11,11 +11,13 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from tracer.capture.calls import Opening
 from tracer.capture.exceptions import without_us
 from tracer.capture.frames import Frame, Spec
 from tracer.capture.frameworks.described import Agent, Describe, Tool, parsed, shown
 from tracer.capture.frameworks.opening import AgentFrame, open_agent, open_call
 from tracer.capture.guard import report
+from tracer.capture.opened import opened
 from tracer.capture.wrapping import wrap
 
 _MARK = "__tracer_seam__"
@@ -37,7 +39,7 @@ def wrapped(function: Callable[..., Any], describe: Describe) -> Callable[..., A
     if hasattr(function, _MARK):
         return function
 
-    def opener(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Frame | None:
+    def opener(spec: Spec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening[Frame | None]:
         return open_call(describe, args, kwargs)
 
     made = wrap(Spec("step", getattr(function, "__name__", "call"), function), opener)
@@ -112,7 +114,7 @@ def watch_handle(
 
     @functools.wraps(original)
     def method(*args: Any, **kwargs: Any) -> Any:
-        frame = open_call(describe, args, kwargs)
+        frame = opened(open_call(describe, args, kwargs))
         if frame is None:
             return original(*args, **kwargs)
         frame.enter()
@@ -155,7 +157,9 @@ def watch_context(holder: Any, name: str, describe: Callable[..., Agent]) -> Non
 
     @functools.wraps(original)
     def method(*args: Any, **kwargs: Any) -> Any:
-        return _Context(original(*args, **kwargs), lambda: open_call(describe, args, kwargs))
+        return _Context(
+            original(*args, **kwargs), lambda: opened(open_call(describe, args, kwargs))
+        )
 
     setattr(method, _MARK, original)
     setattr(holder, name, method)

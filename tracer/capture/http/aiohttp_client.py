@@ -22,7 +22,7 @@ from tracer.capture.http.exchange import (
     Sending,
     as_sent,
     is_watched,
-    open_step,
+    open_step_async,
     reason_headers,
 )
 from tracer.providers.base import HttpRequest
@@ -69,7 +69,7 @@ def _patch_connect(connector: Any, library: Any, readers: Readers) -> None:
             return await go()
         content = await _snapshot(req, library)
         pairs = tuple((str(name), str(value)) for name, value in req.headers.items())
-        step = open_step(HttpRequest(req.method, str(req.url), pairs, content))
+        step = await open_step_async(HttpRequest(req.method, str(req.url), pairs, content))
         if step is None:
             with Passing():
                 return await go()

@@ -13,13 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tracer.capture import scope as scopes
-from tracer.capture.boundary import Call, Decision, HttpAnswer, OpenStep
+from tracer.capture.boundary import Call, Decision, HttpAnswer, Opening, OpenStep
 from tracer.capture.callsite import callsite
 from tracer.capture.encoding import DECODED, encode_chunks
 from tracer.capture.exceptions import error_info, is_cancel
 from tracer.capture.guard import report
 from tracer.capture.http.retries import Retries
 from tracer.capture.http.telemetry import NOTED, is_telemetry
+from tracer.capture.opened import opened, opened_async
 from tracer.capture.recorder import RawReply
 from tracer.core.records import JSON, Slot, StepKind
 from tracer.errors import ReplayStop
@@ -48,6 +49,15 @@ def open_step(asked: HttpRequest, *, editable: bool = False) -> OpenStep | None:
 
     `editable`: the client sends what the step's call then holds, which a handler may have edited.
     """
+    return opened(_opening(asked, editable))
+
+
+async def open_step_async(asked: HttpRequest, *, editable: bool = False) -> OpenStep | None:
+    """The same on an event loop, which goes on while somebody is asked."""
+    return await opened_async(_opening(asked, editable))
+
+
+def _opening(asked: HttpRequest, editable: bool) -> Opening[OpenStep | None]:
     scope = scopes.current()
     if scope is None:
         return None
@@ -57,10 +67,11 @@ def open_step(asked: HttpRequest, *, editable: bool = False) -> OpenStep | None:
         if api is None and is_telemetry(asked):
             return _unrecorded(scope, asked)
         call = _make_call(asked, api, scope)
+        call.editable = editable
     except Exception as error:
         report("reading a request", error)
         return None
-    decision = scope.run.decide(call)
+    decision = yield from scope.run.decided(call)
     if call.request is not asked and not editable:
         raise scope.run.cannot(
             "this client's request can't be sent otherwise, only that of httpx and httpx2: ask "

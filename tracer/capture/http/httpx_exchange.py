@@ -9,6 +9,7 @@ from tracer.capture.http.exchange import (
     Sending,
     as_sent,
     open_step,
+    open_step_async,
     reason_headers,
     reason_of,
     served_headers,
@@ -23,6 +24,11 @@ def _pairs(headers: Any) -> tuple[tuple[str, str], ...]:
     return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.raw)
 
 
+def _asked(request: Any) -> HttpRequest:
+    """A request whose body has been read, as data."""
+    return HttpRequest(request.method, str(request.url), _pairs(request.headers), request.content)
+
+
 class _HttpxExchange(Exchange):
     """What sync and async exchanges share."""
 
@@ -32,11 +38,8 @@ class _HttpxExchange(Exchange):
         self.request = request
 
     @classmethod
-    def _open(cls, library: Any, request: Any) -> Any:
-        """Its body must have been read."""
-        pairs = _pairs(request.headers)
-        asked = HttpRequest(request.method, str(request.url), pairs, request.content)
-        step = open_step(asked, editable=True)
+    def _of(cls, library: Any, request: Any, asked: HttpRequest, step: Any) -> Any:
+        """The exchange of a step, whose request may be another one than was asked for."""
         if step is None:
             return None
         given = step.call.request
@@ -103,7 +106,9 @@ class SyncExchange(_HttpxExchange):
     def open(cls, library: Any, request: Any) -> "SyncExchange | None":
         """Begin a step for a request; None outside any run."""
         request.read()
-        exchange: SyncExchange | None = cls._open(library, request)
+        asked = _asked(request)
+        step = open_step(asked, editable=True)
+        exchange: SyncExchange | None = cls._of(library, request, asked, step)
         return exchange
 
     def run(self, send: Any) -> Any:
@@ -127,7 +132,9 @@ class AsyncExchange(_HttpxExchange):
     async def open(cls, library: Any, request: Any) -> "AsyncExchange | None":
         """Begin a step for a request; None outside any run."""
         await request.aread()
-        exchange: AsyncExchange | None = cls._open(library, request)
+        asked = _asked(request)
+        step = await open_step_async(asked, editable=True)
+        exchange: AsyncExchange | None = cls._of(library, request, asked, step)
         return exchange
 
     async def run(self, send: Any) -> Any:

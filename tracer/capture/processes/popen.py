@@ -23,6 +23,7 @@ from tracer.capture.boundary import (
 from tracer.capture.callsite import callsite
 from tracer.capture.exceptions import error_info, error_state, make_exception
 from tracer.capture.guard import report
+from tracer.capture.opened import opened
 from tracer.capture.processes import asked
 from tracer.capture.processes.outcome import Outcome, read_outcome
 from tracer.capture.processes.player import command_for, starting
@@ -95,7 +96,7 @@ def _open(scope: scopes.Scope, given: dict[str, Any], frame: Any) -> OpenStep | 
         if "args" in given and not isinstance(error, TypeError | AttributeError | KeyError):
             report("reading a command", error)
         return None
-    decision = scope.run.decide(call)
+    decision = opened(scope.run.decided(call))
     return scope.run.begin(scope, call, decision)
 
 

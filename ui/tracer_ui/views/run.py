@@ -10,6 +10,7 @@ from tracer_ui.api import NotFoundError, Run, Step, Store
 from tracer_ui.contexts import Context, PageContext
 from tracer_ui.detail import Detail, asked_by, step_detail
 from tracer_ui.outline import MOVES, Outline
+from tracer_ui.questions import QuestionView
 from tracer_ui.rendering import frame, respond, theme_of
 from tracer_ui.runviews import RunHead, run_head
 from tracer_ui.site import Site, site_of
@@ -17,6 +18,7 @@ from tracer_ui.stepviews import Row, fork_step, row
 from tracer_ui.views.errors import Way, error_response
 from tracer_ui.views.loading import canonical, found_run, found_step, opened, query_int
 from tracer_ui.views.starting import starting_page
+from tracer_ui.waiting import waiting
 
 CHUNK = 50  # rows that are loaded at once
 BLOCK = 20 * CHUNK  # rows that one placeholder stands for, far from view
@@ -48,6 +50,7 @@ class RunPage(PageContext):
     live: bool
     last: int
     open: str
+    question: QuestionView | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +147,7 @@ def step_page(request: Request) -> Response:
         live=live,
         last=outline.last,
         open=",".join(map(str, outline.running()[:200])),
+        question=waiting(site, store, run),
     )
     return respond(request, page, tag=None if live else _tag(request, store, run))
 

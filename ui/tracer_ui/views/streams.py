@@ -18,8 +18,9 @@ async def run_stream(request: Request) -> Response:
         return _streamed(site, wait_for_step(site, run_id))
     seen = Seen.read(request.headers.get("last-event-id", ""))
     if seen is None:
-        query = request.query_params.get("open", "")
-        seen = Seen.read(f"{query_int(request, 'after', 0)};{query}") or Seen(0)
+        query = request.query_params
+        shown = f"{query.get('open', '')};{query.get('question', '')}"
+        seen = Seen.read(f"{query_int(request, 'after', 0)};{shown}") or Seen(0)
     return _streamed(site, watch_run(site, run_id, seen))
 
 
