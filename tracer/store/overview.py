@@ -4,39 +4,45 @@ The runs that fit, and the steps of the newest of them, are first copied, with t
 count, into tables of this connection's own, which the end of the transaction takes away again.
 """
 
+import json
 import sqlite3
-from bisect import bisect_right
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import TypeVar
 
 from tracer.core.overview import Overview, OverviewSpan
 from tracer.core.runquery import RunQuery
 from tracer.store import listing, spans
 from tracer.store.overview_steps import read_steps
-from tracer.store.sums import NTH, SUMS, ms, whole
+from tracer.store.sums import SUMS, middle, whole
 
-MOST_RUNS = 200_000
-MOST_STEPS = 30_000
+MOST_RUNS = 100_000
+MOST_STEPS = 20_000
 
+_N = TypeVar("_N", int, float)
+_ALL = (-(1 << 63), (1 << 63) - 1)
+# Sorted by `age`, as the list gives them: rows that come in order are quick to add.
 _RUNS = (
-    "create temp table picked as"
-    " select 0 as key, '' as status, 0 as started_ns, 0 as ns, 0.0 as cost_usd, 0 as input_tokens,"
-    " 0 as output_tokens, 0 as unpriced, 0 as steps where 0"
+    "create temp table picked (age, run, status, ns, cost_usd, input_tokens, output_tokens,"
+    " unpriced, steps, primary key (age, run)) without rowid"
+)
+_PICK = (
+    "insert into picked select -started_ns, key, {status}, ended_ns - started_ns, cost_usd,"
+    " input_tokens, output_tokens, unpriced, steps from {rows}"
+    " order by started_ns desc limit {most}"
 )
 _STEPS = (
-    "create temp table taken as"
-    " select key as step, 0 as place, run, n, id, parent, kind, name, status, source,"
-    " ended_ns - started_ns as ns, model, input_tokens, output_tokens, cost_usd, counted, input,"
-    " 0 as inside from step where 0"
+    "create temp table taken (step, place, run, n, id, parent, kind, name, status, source, ns,"
+    " model, input_tokens, output_tokens, cost_usd, counted, input, inside)"
 )
 _TAKE = (
-    "insert into taken"
-    " select step.key, place, run, n, id, parent, kind, name, status, source,"
-    " ended_ns - started_ns, model, input_tokens, output_tokens, cost_usd, counted, input,"
-    " path glob 'model[0-9]*' or path glob '*/model[0-9]*'"
-    " from (select key, row_number() over newest as place, sum(steps) over newest - steps as before"
-    " from picked window newest as (order by started_ns desc, key desc)) as those"
-    " cross join step on step.run = those.key"
-    " where before < ?1 order by place, n limit ?1"
+    "insert into taken select step.key, place, run, n, step.id, parent, kind, name, status,"
+    " source, ended_ns - started_ns, model, input_tokens, output_tokens, cost_usd, counted, input,"
+    " path glob 'model[0-9]*' or path glob '*/model[0-9]*'"  # inside a model call
+    " from (select key as place, value as wanted from json_each(?1))"
+    " cross join step on step.run = wanted limit ?2"
 )
+_WITHIN = "from picked where age > -? and age <= -?"
 
 
 def overview(
@@ -59,22 +65,23 @@ def _overview(
     conn: sqlite3.Connection, query: RunQuery, most_runs: int, most_steps: int
 ) -> Overview:
     runs = _pick(conn, query, most_runs)
-    conn.execute(_STEPS)
-    conn.execute(_TAKE, (most_steps,))
-    read = read_steps(conn)
-    first, last, steps = conn.execute(
-        "select min(started_ns), max(started_ns), sum(steps) from picked"
-    ).fetchone()
-    parts = spans.edges(first, last) if runs else [0, 0]
-    step_runs, taken = conn.execute("select count(distinct run), count(*) from taken").fetchone()
+    wanted, there = _take(conn, most_steps)
+    first, last = conn.execute("select -max(age), -min(age) from picked").fetchone()
+    parts = spans.edges(first, last) if runs else []
+    # What a time outside the calendar leaves over belongs to the first part or the last.
+    bounds = [_ALL[0], *parts[1:-1], _ALL[1]]
+    found, times = list[OverviewSpan](), list[int]()
+    for start, end, within in zip(parts, parts[1:], pairwise(bounds), strict=False):
+        found.append(_span(conn, start, end, within, times))
+    taken = conn.execute("select count(*) from taken").fetchone()[0]
     return Overview(
-        whole=_spans(conn, [parts[0], parts[-1]])[0],
-        spans=_spans(conn, parts) if runs else (),
+        whole=_added(found, times),
+        spans=tuple(found),
         all_runs=runs < most_runs,
-        step_runs=step_runs,
+        step_runs=wanted,
         steps=taken,
-        all_steps=taken >= (steps or 0),
-        **read,
+        all_steps=taken >= there,
+        **read_steps(conn),
     )
 
 
@@ -83,32 +90,58 @@ def _pick(conn: sqlite3.Connection, query: RunQuery, most: int) -> int:
     conn.execute(_RUNS)
     count = 0
     for status, rows, parameters in listing.selections(conn, query):
-        count += conn.execute(
-            f"insert into picked select key, {status}, started_ns, ended_ns - started_ns, cost_usd,"
-            f" input_tokens, output_tokens, unpriced, steps from {rows}"
-            f" order by started_ns desc limit {most}",
-            parameters,
-        ).rowcount
+        sql = _PICK.format(status=status, rows=rows, most=most)
+        count += conn.execute(sql, parameters).rowcount
     return count
 
 
-def _spans(conn: sqlite3.Connection, edges: list[int]) -> tuple[OverviewSpan, ...]:
-    inner = edges[1:-1]  # what lies outside belongs to the first or the last
-    conn.create_function("run_span", 1, lambda ns: bisect_right(inner, ns), deterministic=True)
-    rows = conn.execute(
-        f"select span, total(unpriced > 0), {SUMS} from (select *, {NTH.format(by='span')}"
-        " from (select *, run_span(started_ns) as span from picked)) group by span"
-    )
-    found = {row[0]: row[1:] for row in rows}
-    return tuple(
-        _span(edges[at], edges[at + 1], found.get(at, (0, 0, 0, None, None, None, None, None)))
-        for at in range(len(edges) - 1)
-    )
+def _take(conn: sqlite3.Connection, most: int) -> tuple[int, int]:
+    """Copy the steps of the newest runs; says of how many runs, and how many steps there are."""
+    conn.execute(_STEPS)
+    taken, steps = list[int](), 0
+    newest = "select run, steps from picked where steps > 0 order by age, run"
+    for run, count in conn.execute(newest):
+        if steps >= most:
+            break
+        taken.append(run)
+        steps += count
+    conn.execute(_TAKE, (json.dumps(taken), most))
+    there = conn.execute("select total(steps) from picked").fetchone()[0]
+    return len(taken), int(there)
 
 
-def _span(start_ns: int, end_ns: int, row: tuple[float | None, ...]) -> OverviewSpan:
-    unpriced, runs, failed, cost_usd, tokens_in, tokens_out, median, p95 = row
+def _span(
+    conn: sqlite3.Connection, start_ns: int, end_ns: int, within: tuple[int, int], all_ns: list[int]
+) -> OverviewSpan:
+    """The runs that started `within`, shown as a stretch of time; their times join the others."""
+    bounds = (within[1], within[0])  # as ages
+    sql = f"select total(unpriced > 0), {SUMS} {_WITHIN}"
+    unpriced, runs, failed, cost_usd, tokens_in, tokens_out = conn.execute(sql, bounds).fetchone()
+    rows = conn.execute(f"select ns {_WITHIN}", bounds)
+    times = sorted(ns for (ns,) in rows if ns is not None)
+    all_ns += times
     return OverviewSpan(
-        start_ns, end_ns, int(runs or 0), int(failed or 0), cost_usd, int(unpriced or 0),
-        whole(tokens_in), whole(tokens_out), ms(median), ms(p95),
+        start_ns, end_ns, runs, int(failed), cost_usd, int(unpriced), whole(tokens_in),
+        whole(tokens_out), *middle(times),
     )  # fmt: skip
+
+
+def _added(found: list[OverviewSpan], times: list[int]) -> OverviewSpan:
+    """All stretches as one."""
+    times.sort()
+    return OverviewSpan(
+        found[0].start_ns if found else 0,
+        found[-1].end_ns if found else 0,
+        sum(one.runs for one in found),
+        sum(one.failed for one in found),
+        _sum(one.cost_usd for one in found),
+        sum(one.unpriced for one in found),
+        _sum(one.input_tokens for one in found),
+        _sum(one.output_tokens for one in found),
+        *middle(times),
+    )
+
+
+def _sum(amounts: Iterable[_N | None]) -> _N | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known else None

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 from tracer.core.overview import OverviewGroup, OverviewLoop, OverviewStep
 from tracer.store.rows import error_from
-from tracer.store.sums import NTH, SUMS, ms, whole
+from tracer.store.sums import SUMS, UNKNOWN, Middle, middles, ms, whole
 
 _GROUPS = 20
 _STEPS = 10
@@ -27,7 +27,7 @@ _MODELS = (
 )
 _SUMMED = (
     "select label, count(distinct run), total(counted and cost_usd is null), {sums}"
-    " from (select *, {nth} from ({rows})) group by label"
+    " from ({rows}) group by label"
 )
 # The nearest agent around each model call whose tokens count.
 _PAID = (
@@ -47,13 +47,13 @@ _COSTLIEST = (
     f"select step from taken where counted and cost_usd > 0 order by cost_usd desc limit {_STEPS}"
 )
 _LOOPS = (
-    "select count(*) as times, min(at), step from (select *, rowid as at from taken"
-    " where kind = 'tool' and input is not null) group by run, name, input"
-    f" having times >= {_LOOP} order by times desc, at limit {_GROUPS}"
+    "select count(*) as times, min(n), step, place from taken"
+    " where kind = 'tool' and input is not null group by run, name, input"
+    f" having times >= {_LOOP} order by times desc, place, n limit {_GROUPS}"
 )
 _FAILURE = (
     "select step from taken where kind = 'tool' and source = 'live' and name = ?"
-    " and status in ('error', 'interrupted') order by rowid limit 1"
+    " and status in ('error', 'interrupted') order by place, n limit 1"
 )
 _READ = (
     "select step.key, run.id, run.name, n, kind, step.name, summary, step.status,"
@@ -80,7 +80,7 @@ def read_steps(conn: sqlite3.Connection) -> Read:
     agents = {group.name: group for group in _groups(conn, _AGENTS)}
     tools = sorted(_groups(conn, _TOOLS), key=lambda group: group.calls, reverse=True)
     loops = conn.execute(_LOOPS).fetchall()
-    looping = _steps(conn, [key for _, _, key in loops])
+    looping = _steps(conn, [row[2] for row in loops])
     return {
         "agents": _by_cost(_paid(conn, agents)),
         "models": _by_cost(_groups(conn, _MODELS)),
@@ -89,23 +89,22 @@ def read_steps(conn: sqlite3.Connection) -> Read:
         "slowest": tuple(_steps(conn, [key for (key,) in conn.execute(_SLOWEST)])),
         "costliest": tuple(_steps(conn, [key for (key,) in conn.execute(_COSTLIEST)])),
         "loops": tuple(
-            OverviewLoop(times, step) for (times, _, _), step in zip(loops, looping, strict=True)
+            OverviewLoop(row[0], step) for row, step in zip(loops, looping, strict=True)
         ),
     }
 
 
 def _groups(conn: sqlite3.Connection, rows: str) -> list[OverviewGroup]:
-    found = conn.execute(
-        _SUMMED.format(sums=SUMS, nth=NTH.format(by="label"), rows=rows)
-    ).fetchall()
-    return [_group(row) for row in found]
+    times = middles(conn.execute(f"select label, ns from ({rows})"))
+    found = conn.execute(_SUMMED.format(sums=SUMS, rows=rows))
+    return [_group(row, times.get(row[0], UNKNOWN)) for row in found]
 
 
-def _group(row: tuple[Any, ...]) -> OverviewGroup:
-    label, runs, unpriced, calls, failed, cost_usd, tokens_in, tokens_out, median, p95 = row
+def _group(row: tuple[Any, ...], times: Middle) -> OverviewGroup:
+    label, runs, unpriced, calls, failed, cost_usd, tokens_in, tokens_out = row
     return OverviewGroup(
         label, runs, calls, int(failed), cost_usd, int(unpriced), whole(tokens_in),
-        whole(tokens_out), ms(median), ms(p95),
+        whole(tokens_out), *times,
     )  # fmt: skip
 
 
