@@ -31,6 +31,7 @@ NAMES = [
     "result",
     "compare",
     "choose",
+    "overview",
     "find",
     "help",
     "missing",
@@ -52,6 +53,7 @@ def path_of(name: str, ids: dict[str, str]) -> str:
         "result": f"/runs/{failed}/steps/5/fork",
         "compare": f"/compare?a={failed}&b={forked}",
         "choose": "/compare",
+        "overview": "/overview?q=after:2026-09-01",
         "find": f"/runs/{failed}/find?q=lookup_order",
         "help": "/help",
         "missing": f"/runs/{failed}/steps/77",
@@ -76,7 +78,7 @@ def violations(page: Page) -> list[Any]:
 
 
 # Colours are variables: what holds for these pages in the dark holds for the others.
-DARK = ["list", "run", "failed", "fork run", "editor", "compare"]
+DARK = ["list", "run", "failed", "fork run", "editor", "compare", "overview"]
 
 
 @pytest.mark.parametrize(

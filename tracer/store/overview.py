@@ -24,7 +24,7 @@ _ALL = (-(1 << 63), (1 << 63) - 1)
 # Sorted by `age`, as the list gives them: rows that come in order are quick to add.
 _RUNS = (
     "create temp table picked (age, run, status, ns, cost_usd, input_tokens, output_tokens,"
-    " unpriced, steps, primary key (age, run)) without rowid"
+    " unpriced, steps, primary key (age, run desc)) without rowid"
 )
 _PICK = (
     "insert into picked select -started_ns, key, {status}, ended_ns - started_ns, cost_usd,"
@@ -99,7 +99,7 @@ def _take(conn: sqlite3.Connection, most: int) -> tuple[int, int]:
     """Copy the steps of the newest runs; says of how many runs, and how many steps there are."""
     conn.execute(_STEPS)
     taken, steps = list[int](), 0
-    newest = "select run, steps from picked where steps > 0 order by age, run"
+    newest = "select run, steps from picked where steps > 0 order by age, run desc"
     for run, count in conn.execute(newest):
         if steps >= most:
             break

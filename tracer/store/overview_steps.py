@@ -49,7 +49,7 @@ _COSTLIEST = (
 _LOOPS = (
     "select count(*) as times, min(n), step, place from taken"
     " where kind = 'tool' and input is not null group by run, name, input"
-    f" having times >= {_LOOP} order by times desc, place, n limit {_GROUPS}"
+    f" having times >= {_LOOP} order by times desc, place, n limit {_STEPS}"
 )
 _FAILURE = (
     "select step from taken where kind = 'tool' and source = 'live' and name = ?"

@@ -17,7 +17,7 @@ from tracer_ui.views.twins import Json
 
 _LATELY = Term("after", ("30d",))
 _EVER = Term("after", ("1970-01-02",))
-_SAYS_WHEN = ("after", "before", "id")
+_TIMES = ("after", "before")
 _EMPTY = OverviewSpan(0, 0, 0, 0, None, 0, None, None, None, None)
 _NOTHING = Overview(_EMPTY, (), (), (), (), (), (), (), (), True, 0, 0, True)
 
@@ -68,7 +68,7 @@ def overview_page(request: Request) -> Response:
         problem=wanted.problem,
         here=wanted.path(),
         lately=lately,
-        ever=wanted.filtered(wanted.query.plus(_EVER)),
+        ever=wanted.filtered(_ever(wanted.query)),
         list=Asked(str(query), query, wanted.order, "").path(),
     )
     return respond(request, context, 422 if wanted.problem else 200)
@@ -87,8 +87,13 @@ def overview_json(request: Request) -> Response:
 
 def _bounded(query: RunQuery) -> tuple[RunQuery, bool]:
     """The query, of the last 30 days unless it says of when; and whether it doesn't."""
-    lately = not any(term.field in _SAYS_WHEN for term in query.terms)
+    lately = not any(term.field in (*_TIMES, "id") for term in query.terms)
     return (query.plus(_LATELY) if lately else query), lately
+
+
+def _ever(query: RunQuery) -> RunQuery:
+    terms = tuple(term for term in query.terms if term.field not in _TIMES)
+    return RunQuery((*terms, _EVER))
 
 
 def _timed(value: Any) -> Any:
