@@ -7,6 +7,7 @@ HEIGHT = 100.0
 _WIDTH = 10.0  # of one place, the gap included
 _GAP = 2.0
 _LEAST = 2.0  # what is there can be seen
+_MOST = 1e300  # the costs of a hostile file may be infinite together
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def bars(places: Sequence[Place], *, beside: bool = False) -> tuple[tuple[Bar, .
     """The bars, and the width of the drawing. Pieces stand on each other, with `beside` before
     each other: the larger comes first.
     """
-    most = max((_height(place, beside) for place in places), default=0.0)
+    most = min(max((_height(place, beside) for place in places), default=0.0), _MOST)
     drawn = tuple(
         Bar(
             at * _WIDTH,
@@ -82,9 +83,9 @@ def bars(places: Sequence[Place], *, beside: bool = False) -> tuple[tuple[Bar, .
 
 def share(pieces: Sequence[Amount], most: float) -> tuple[Piece, ...]:
     """A bar that lies, as part of 100: for a line of a table."""
-    found, x = list[Piece](), 0.0
+    found, x, most = list[Piece](), 0.0, min(most, _MOST)
     for piece in pieces:
-        width = round(100 * piece.value / most, 2) if most > 0 else 0.0
+        width = round(min(max(100 * piece.value / most, 0), 100), 2) if most > 0 else 0.0
         if width > 0:
             found.append(Piece(round(x, 2), 0, max(width, 1), 10, piece.tone))
         x += width
@@ -99,7 +100,7 @@ def _height(place: Place, beside: bool) -> float:
 def _pieces(place: Place, x: float, scale: float, beside: bool) -> tuple[Piece, ...]:
     found, below = list[Piece](), 0.0
     for piece in place.pieces:
-        height = max(round(piece.value * scale, 2), _LEAST) if piece.value > 0 else 0.0
+        height = max(round(min(piece.value * scale, HEIGHT), 2), _LEAST) if piece.value > 0 else 0.0
         if height:
             y = round(max(HEIGHT - below - height, 0), 2)
             found.append(Piece(x, y, _WIDTH - _GAP, height, piece.tone))
