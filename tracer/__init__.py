@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tracer.interchange.around import Around, around, is_untouched
     from tracer.interchange.bundle import export_bundle, import_bundle
     from tracer.interchange.compare import Comparison, compare
+    from tracer.interchange.files import changed_files, file_patch
     from tracer.interchange.run_json import asked, run_json, step_json, timestamp
     from tracer.providers.base import HttpRequest, ModelRequest
     from tracer.providers.editing import Edit
@@ -117,6 +118,8 @@ _HOMES = {
     "init": "tracer.capture.config",
     "is_replaying": "tracer.reexecution.inprocess",
     "is_untouched": "tracer.interchange.around",
+    "changed_files": "tracer.interchange.files",
+    "file_patch": "tracer.interchange.files",
     "json_changes": "tracer.core.diff",
     "model": "tracer.capture.decorators",
     "note": "tracer.capture.decorators",
@@ -187,12 +190,14 @@ __all__ = [
     "answer_question",
     "around",
     "asked",
+    "changed_files",
     "compare",
     "database_path",
     "decided_changes",
     "decided_words",
     "errors",
     "export_bundle",
+    "file_patch",
     "fork",
     "import_bundle",
     "init",

@@ -135,24 +135,30 @@ def _draws(at: Desk) -> list[Any]:
         return list(store.draws(store.find_run("last").id))
 
 
-def test_on_a_terminal(at: Desk) -> None:
-    """Line editing stays; what is typed is kept."""
+@pytest.mark.parametrize("shown", [True, False], ids=["shown there", "shown elsewhere"])
+def test_on_a_terminal(at: Desk, shown: bool) -> None:
+    """Line editing stays, which passes by every stream; what is typed is kept."""
     way = "say(input('> ')); say(sys.stdin.isatty()); say(sys.stdin.readline()); say(input())"
     script = at.write("chat.py", PROGRAM.format(way=way))
     ours, theirs = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-c", CLI, "run", str(script)], env=at.environment(), cwd=at.folder,
-        stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=theirs, stdout=theirs if shown else subprocess.PIPE,
     ) as process:  # fmt: skip
         os.close(theirs)
         os.write(ours, b"first\nsecond\nthird\n")
-        out, err = process.communicate(timeout=60)
+        if shown:
+            said = b""
+            while said.count(b"#") < 4:
+                said += os.read(ours, 1 << 16)
+        else:
+            said, _ = process.communicate(timeout=60)
+        assert process.wait(60) == 0
     os.close(ours)
-    assert process.returncode == 0, err
+    answers = [line.rpartition("'")[2] for line in said.decode().split("you said")[1:]]
+    assert len(answers) == 4
     came = at.replay()
     assert (came.code, came.message) == (0, None)
-    said = [line for line in out.decode().splitlines() if "#" in line]
-    assert [line.removeprefix("> ") for line in came.out.splitlines()] == [
-        line.removeprefix("> ") for line in said
-    ]
-    assert "True" in came.out and "'second\\n'" in came.out
+    assert came.out.count("you said") == 4
+    for word in ("> 'first'", "True", r"'second\n'", "'third'"):
+        assert word in came.out

@@ -49,7 +49,7 @@ class Bench:
 
     @property
     def store(self) -> Store:
-        runtime.flush(5)
+        runtime.flush(30)
         return Store.open(self.database)
 
     def run(self, ref: str = "last") -> Run:

@@ -5,6 +5,7 @@ Each scenario prints what it computed from the answers and their order. Switchin
 (slots without paths, no gate) makes the negative controls at the end fail, as they must.
 """
 
+import os
 import random
 import threading
 import time
@@ -18,7 +19,7 @@ from tests.support.processes import Desk
 from tests.support.servers import Exchange, OddServer
 from tracer.capture import runtime
 
-REPLAYS = 3
+REPLAYS = int(os.environ.get("TRACER_TEST_REPLAYS", "3"))  # 50 says more, and takes minutes
 
 SCENARIOS = """
 import functools, contextvars, queue

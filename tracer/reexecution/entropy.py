@@ -105,10 +105,12 @@ class RecordedDraws:
         """See `DrawSource`."""
         return self._states.get(kind)
 
-    def next_input(self) -> bytes | None:
+    def next_input(self, of: bytes = b"") -> bytes | None:
         """What was read of standard input next, also behind the fork point: what the user said then
-        is said again. None when it is used up."""
+        is said again. None when it is used up, or does not begin with a byte of `of`."""
         with self._lock:
+            if of and (not self._input or self._input[0][:1] not in of):
+                return None
             if self._input:
                 return self._input.popleft()
             self._wanted_input = self._wanted_input or self.is_offline()

@@ -92,9 +92,16 @@ def _is_special(path: Path) -> bool:
 
 
 def own_mounts() -> bool:
-    """Give this process, which must have no second thread yet, mounts of its own: whether that
-    went."""
-    return not os.environ.get(WITHOUT_MOUNTS) and _own_mounts()
+    """Give this process mounts of its own: whether that went. Not with a second thread, which would
+    go on seeing the real files."""
+    return not os.environ.get(WITHOUT_MOUNTS) and _threads() == 1 and _own_mounts()
+
+
+def _threads() -> int:
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return 0
 
 
 def put_in_place(copy: Path, folder: Path, kept: list[Path]) -> bool:

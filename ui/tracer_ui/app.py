@@ -115,6 +115,7 @@ def routes() -> list[Route | Mount]:
         Route("/f" + _STEP + "/go/{command}", run.go),
         Route("/f" + _STEP + "/part/{part}", payloads.piece),
         Route("/f" + _STEP + "/wire", payloads.wire),
+        Route("/f" + _STEP + "/files", payloads.files),
         Route(
             "/f" + _STEP + "/fork/draft",
             fork.fork_draft,

@@ -15,6 +15,7 @@ from tracer_ui.api import (
     Step,
     Store,
     around,
+    changed_files,
     decided_changes,
     decided_words,
     is_untouched,
@@ -84,6 +85,7 @@ class Detail:
     function: FunctionView | None
     http: tuple[tuple[str, Block], ...] | None
     around: AroundView | None
+    files: tuple[tuple[str, str], ...]
     decided: str
     edited: tuple[tuple[str, str, str], ...]
     has_wire: bool
@@ -138,6 +140,7 @@ def step_detail(
         function=function,
         http=http,
         around=around_view(beside, Room(), untouched=is_untouched(store, run, step)),
+        files=tuple((word, clip(path, 300)) for word, path in changed_files(step)),
         decided=clip(decided_words(step.detail.get("asked")), 400),
         edited=tuple(
             (clip(place, 120), clip(before, 600), clip(after, 600))

@@ -29,8 +29,9 @@ _real: dict[str, Any] = {}
 class InputSource(Protocol):
     """Where a re-execution gets its input from; implemented by reexecution. Thread-safe."""
 
-    def next_input(self) -> bytes | None:
-        """What was kept next, None behind the last."""
+    def next_input(self, of: bytes = b"") -> bytes | None:
+        """What was kept next, None behind the last. With `of` only if it begins with one of its
+        bytes."""
 
     def is_offline(self) -> bool:
         """Whether nothing may be asked of the world."""
@@ -51,7 +52,7 @@ def _input(_: Any, *args: Any, **kwargs: Any) -> Any:
         return real(*args)
     if draws.source is not None:
         return _given(draws, real, args)
-    if isinstance(_raw_of(sys.stdin), Watched) and not sys.stdin.isatty():
+    if isinstance(_raw_of(sys.stdin), Watched) and not _is_past_streams():
         return real(*args)  # it comes through the stream
     try:
         line = real(*args)
@@ -63,23 +64,30 @@ def _input(_: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _given(draws: Draws, real: Callable[..., str], args: tuple[Any, ...]) -> str:
-    if isinstance(_raw_of(sys.stdin), Served) and not sys.stdin.isatty():
-        _say(args)
-        line = sys.stdin.readline()
-        if not line:
-            raise EOFError("EOF when reading a line")
-        return line.removesuffix("\n")
     source: Any = draws.source
-    found = source.next_input()
-    if found is None:
-        if source.is_offline():
-            raise EOFError("EOF when reading a line")
-        return real(*args)
-    draws.input(found)
+    found = source.next_input(LINE + END)
+    if found is not None:
+        draws.input(found)
+    elif not isinstance(_raw_of(sys.stdin), Served):
+        if not source.is_offline():
+            return real(*args)
+        found = source.next_input() or END
     _say(args)
+    if found is None:
+        line = sys.stdin.readline()
+        found = LINE + line.removesuffix("\n").encode("utf-8", "surrogatepass") if line else END
     if found[:1] == LINE:
         return str(found[1:], "utf-8", "surrogatepass")
     raise EOFError("EOF when reading a line")
+
+
+def _is_past_streams() -> bool:
+    """Whether `input` reads the terminal itself, as CPython decides it."""
+    try:
+        both = sys.stdin.fileno() == 0 and sys.stdout.fileno() == 1
+        return both and os.isatty(0) and os.isatty(1)
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _say(args: tuple[Any, ...]) -> None:

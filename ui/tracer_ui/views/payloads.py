@@ -7,7 +7,7 @@ from typing import ClassVar
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tracer_ui.api import Run, Step, Store
+from tracer_ui.api import NotFoundError, Run, Step, Store, file_patch
 from tracer_ui.blocks import Block, Room, text_block, value_block
 from tracer_ui.contexts import Context
 from tracer_ui.parts import http_body, part_bytes
@@ -17,6 +17,8 @@ from tracer_ui.views.loading import found_run, found_step, opened, query_int
 
 PIECE_CHARS = 32_000
 PIECE_LINES = 500
+PATCH_LINES = 400
+PATCH_CHARS = 400  # of one line
 _HEADERS_SHOWN = 60
 
 
@@ -30,6 +32,16 @@ class PieceFragment(Context):
     text: str
     next: int
     total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesFragment(Context):
+    """The beginning of a unified diff, line by line; `more` lines follow."""
+
+    template: ClassVar[str] = "_files.html"
+    base: str
+    lines: tuple[tuple[str, str], ...]
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ def raw(request: Request) -> Response:
     """`…/steps/{n}/raw/{part}`: a download, never something a browser would run."""
     store, run, step = _found(request)
     part = request.path_params["part"]
-    data = part_bytes(store, step, part)
+    data = _patch(store, run, step) if part == "files" else part_bytes(store, step, part)
     name = re.sub(r"[^a-z0-9.-]", "-", part.lower())
     return Response(
         data,
@@ -97,6 +109,34 @@ def wire(request: Request) -> Response:
     sides = [side for side in (_response(store, step, room), _request(store, step, room)) if side]
     base = f"/runs/{run.id}/steps/{step.n}"
     return respond(request, WireFragment(base=base, sides=tuple(reversed(sides))))
+
+
+def files(request: Request) -> Response:
+    """`/f/…/steps/{n}/files`: how the step changed the files of the workspace."""
+    store, run, step = _found(request)
+    text = _patch(store, run, step).decode("utf-8")
+    lines = text.splitlines()
+    fragment = FilesFragment(
+        base=f"/runs/{run.id}/steps/{step.n}",
+        lines=tuple((_side(line), line[:PATCH_CHARS]) for line in lines[:PATCH_LINES]),
+        more=max(0, len(lines) - PATCH_LINES),
+    )
+    return respond(request, fragment)
+
+
+def _patch(store: Store, run: Run, step: Step) -> bytes:
+    patch = file_patch(store, run, step)
+    if patch is None:
+        raise NotFoundError(f"The states of the files around step {step.n} are not kept here.")
+    return patch.encode("utf-8", "replace")
+
+
+def _side(line: str) -> str:
+    """What a line of a unified diff says: "add", "del", "place", "file" or ""."""
+    if line.startswith(("diff ", "index ", "--- ", "+++ ", "new file", "deleted file", "old mode",
+                        "new mode", "Binary files")):  # fmt: skip
+        return "file"
+    return {"+": "add", "-": "del", "@": "place"}.get(line[:1], "")
 
 
 def _found(request: Request) -> tuple[Store, Run, Step]:
