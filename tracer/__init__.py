@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from tracer.capture.values import plain as plain_value
     from tracer.core.diff import json_changes, text_diff
     from tracer.core.messages import Message
+    from tracer.core.overview import (
+        Overview,
+        OverviewGroup,
+        OverviewLoop,
+        OverviewSpan,
+        OverviewStep,
+    )
     from tracer.core.questions import Question, decided_changes, decided_words
     from tracer.core.records import ErrorInfo, Run, Step, Usage
     from tracer.core.runquery import QueryError, RunOrder, RunQuery, Term, parse_order
@@ -72,6 +79,11 @@ _HOMES = {
     "NoDatabase": "tracer.store.failures",
     "NotFoundError": "tracer.errors",
     "Outcome": "tracer.reexecution.session",
+    "Overview": "tracer.core.overview",
+    "OverviewGroup": "tracer.core.overview",
+    "OverviewLoop": "tracer.core.overview",
+    "OverviewSpan": "tracer.core.overview",
+    "OverviewStep": "tracer.core.overview",
     "Plan": "tracer.reexecution.session",
     "QueryError": "tracer.core.runquery",
     "Question": "tracer.core.questions",
@@ -149,6 +161,11 @@ __all__ = [
     "NoDatabase",
     "NotFoundError",
     "Outcome",
+    "Overview",
+    "OverviewGroup",
+    "OverviewLoop",
+    "OverviewSpan",
+    "OverviewStep",
     "Plan",
     "QueryError",
     "Question",

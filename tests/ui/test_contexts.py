@@ -20,6 +20,7 @@ from tracer_ui.views import (
     errors,
     fork,
     labelling,
+    overview,
     payloads,
     question,
     run,
@@ -30,7 +31,7 @@ from tracer_ui.views import (
 
 TEMPLATES = rendering.HERE / "templates"
 MODULES = (
-    actions, compare, errors, fork, labelling, payloads, question, run, runs, starting,
+    actions, compare, errors, fork, labelling, overview, payloads, question, run, runs, starting,
     surroundings, live,
     listnews,
 )  # fmt: skip
@@ -74,7 +75,7 @@ def variables(name: str) -> set[str]:
 
 
 # Handed to includes by a loop, or set before one.
-LOOP_VARIABLES = {"run", "change", "chunk", "row", "problem", "ui", "editor"}
+LOOP_VARIABLES = {"run", "change", "chunk", "row", "problem", "ui", "charts", "editor"}
 
 
 @pytest.mark.parametrize("context", CONTEXTS, ids=lambda c: c.__name__)
@@ -131,6 +132,7 @@ def test_what_is_rendered_is_the_context(
         f"/f/runs/{failed}/kin",
         f"/runs/{failed}/label",
         "/help",
+        "/overview?q=after:2020-01-01",
         "/nothing",
         "/f/nothing",
         "/compare",

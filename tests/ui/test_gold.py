@@ -59,6 +59,10 @@ def test_gold_compare(client: TestClient, ids: dict[str, str]) -> None:
     check(client, "compare", f"/compare?a={ids['failed']}&b={ids['fork']}")
 
 
+def test_gold_overview(client: TestClient) -> None:
+    check(client, "overview", "/overview?q=after:2026-09-01")
+
+
 def test_gold_first_run(tmp_path: Path) -> None:
     with open_client(tmp_path / "traces.db") as empty:
         check(empty, "first_run", "/runs")

@@ -70,6 +70,18 @@ def count(conn: sqlite3.Connection, query: RunQuery, *, after: str | None, most:
     return min(total, most)
 
 
+def selections(
+    conn: sqlite3.Connection, query: RunQuery
+) -> Iterator[tuple[str, str, list[object]]]:
+    """The runs that fit, as SQL: what a run's status is, from where and which, parameters.
+
+    Twice, for those that have ended and those under way.
+    """
+    for state, status in ((_ENDED, "status"), (_OPEN, _NOW)):
+        made = _filter(conn, query, None, status)
+        yield status, _from(made, RunOrder(), state), made.parameters
+
+
 def place_of(conn: sqlite3.Connection, run_id: str, by: OrderBy) -> Place:
     """Where a run stands in the list. Raises NotFoundError."""
     sql = f"select {_BY[by]}, started_ns, key from run where id = ?"

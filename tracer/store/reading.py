@@ -11,6 +11,7 @@ from typing import Literal, Self
 
 from tracer.core.chain import SplitBody
 from tracer.core.draws import Drawn
+from tracer.core.overview import Overview
 from tracer.core.questions import Question
 from tracer.core.questions import State as QuestionState
 from tracer.core.records import NotedKind, Run, Step, StepPlace
@@ -28,6 +29,7 @@ from tracer.store import (
     labels,
     links,
     listing,
+    overview,
     payloads,
     questions,
     runs,
@@ -111,6 +113,11 @@ class Store:
         """How many runs a filter fits, counted up to `most`; `after` = newer than that run."""
         with self._reading() as conn:
             return listing.count(conn, query, after=after, most=most)
+
+    def overview(self, query: RunQuery = NOTHING) -> Overview:
+        """The runs that a filter fits, added up; how much was looked at is bounded."""
+        with self._reading() as conn:
+            return overview.overview(conn, query)
 
     def families(self, run_ids: Iterable[str]) -> dict[str, Family]:
         """The families of those runs that have forks or replays, or are some, by run id."""

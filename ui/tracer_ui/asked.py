@@ -7,17 +7,22 @@ from starlette.requests import Request
 
 from tracer_ui.api import QueryError, RunOrder, RunQuery, Term, parse_order, parse_query
 
+LONGEST = 2000  # characters of a filter, as its field takes them
+
 _FAILED = Term("status", ("failed",))
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`text` is the filter as typed; `problem` the sentence for one that means nothing."""
+    """`text` is the filter as typed; `problem` the sentence for one that means nothing; `base` the
+    page that is filtered.
+    """
 
     text: str
     query: RunQuery
     order: RunOrder
     problem: str
+    base: str = "/runs"
 
     @property
     def is_plain(self) -> bool:
@@ -32,18 +37,18 @@ class Asked:
 
     def path(self, **more: str) -> str:
         """The address of this list."""
-        return f"/runs{self.parameters(**more)}"
+        return f"{self.base}{self.parameters(**more)}"
 
     def filtered(self, query: RunQuery) -> str:
         """The address of the list with another filter."""
-        return Asked(str(query), query, self.order, "").path()
+        return Asked(str(query), query, self.order, "", self.base).path()
 
     def sorted(self, order: RunOrder) -> str:
         """The address of the list in another order."""
-        return Asked(self.text, self.query, order, "").path()
+        return Asked(self.text, self.query, order, "", self.base).path()
 
 
-def asked(request: Request) -> Asked:
+def asked(request: Request, base: str = "/runs") -> Asked:
     """The filter and order in the address of a request."""
     given = request.query_params
     text = given.get("q", "").strip()
@@ -60,7 +65,15 @@ def asked(request: Request) -> Asked:
     if given.get("status") == "failed" and not problems:  # as older addresses have it
         query = query.plus(_FAILED)
         text = str(query)
-    return Asked(text, query, order, problems[0] if problems else "")
+    return Asked(text, query, order, problems[0] if problems else "", base)
+
+
+def runs_path(query: RunQuery) -> str:
+    """The run list with a filter; "" for one it would not take."""
+    text = str(query)
+    if len(text) > LONGEST:
+        return ""
+    return Asked(text, query, RunOrder(), "").path()
 
 
 def _named(order: RunOrder) -> str:

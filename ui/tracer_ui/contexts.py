@@ -36,7 +36,7 @@ class Frame:
     command: str = ""
     twin: str = ""
     database: str = ""
-    page: str = ""  # names the set of keys: "run", "runs", "fork", "compare"
+    page: str = ""  # names the set of keys: "run", "runs", "fork", "compare"; or the page
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,12 +47,13 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """All of it. `terms` are the links that take one condition away."""
+    """All of it. `terms` are the links that take one condition away, `base` the page filtered."""
 
     quick: tuple[Choice, ...]
     terms: tuple[Choice, ...]
     groups: tuple[Group, ...]
     saved: tuple[Saved, ...]
+    base: str
 
 
 _QUICK = (
@@ -96,6 +97,7 @@ def filters(store: Store, asked: Asked) -> Filters:
         ),
         groups=tuple(group for group in (*_fixed(asked), *_found(store, asked)) if group.choices),
         saved=tuple(_saved(asked, kept) for kept in store.saved_filters()),
+        base=asked.base,
     )
 
 
@@ -145,4 +147,4 @@ def _saved(asked: Asked, kept: SavedFilter) -> Saved:
     except QueryError:  # only a hand can have written it
         order = RunOrder()
     on = asked.text == kept.query and asked.order == order
-    return Saved(kept.name, Asked(kept.query, RunQuery(), order, "").path(), on)
+    return Saved(kept.name, Asked(kept.query, RunQuery(), order, "", asked.base).path(), on)

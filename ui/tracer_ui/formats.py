@@ -95,6 +95,21 @@ def when(ns: int, now_ns: int) -> str:
     return then.strftime("%Y-%m-%d")
 
 
+def stretch(start_ns: int, end_ns: int) -> str:
+    """A part of a chart by where it begins: an hour, a day, a month, a year."""
+    days = (end_ns - start_ns) / 86_400e9
+    if days < 0.9:
+        pattern = "%d %b %H:%M"
+    else:
+        pattern = "%d %b" if days < 8 else "%b %Y" if days < 40 else "%Y"
+    return _moment(start_ns).astimezone().strftime(pattern)
+
+
+def minute(ns: int) -> str:
+    """The local date and time as filters have them: `2026-09-21T10:00`."""
+    return _moment(ns).astimezone().strftime("%Y-%m-%dT%H:%M")
+
+
 def _moment(ns: int) -> datetime:
     # A hostile bundle may carry any integer; a clock that shows the epoch beats an error page.
     try:

@@ -67,6 +67,7 @@ TABLE: tuple[Key, ...] = (
     Key("help", ("?",), "everywhere", "These keys"),
     Key("search", ("/",), "everywhere", "Search"),
     Key("runs", ("g r",), "everywhere", "All runs"),
+    Key("overview", ("g o",), "everywhere", "Overview of the runs"),
     Key("escape", ("Escape",), "everywhere", "Close, leave the field, then up one level"),
 )
 

@@ -13,7 +13,7 @@ from tracer_ui.views.loading import found_run, found_step, opened, query_int
 _MOST = 1000
 
 
-class _Json(JSONResponse):
+class Json(JSONResponse):
     """JSON that holds whatever was recorded, lone surrogates too."""
 
     def render(self, content: object) -> bytes:
@@ -24,22 +24,22 @@ def runs(request: Request) -> Response:
     """`/runs.json?q=&sort=&limit=`; a filter that means nothing is an `error`, status 422."""
     store = site_of(request).store()
     if store is None:
-        return _Json([])
+        return Json([])
     wanted = asked(request)
     if wanted.problem:
-        return _Json({"error": wanted.problem}, status_code=422)
+        return Json({"error": wanted.problem}, status_code=422)
     limit = min(query_int(request, "limit", 50), _MOST)
     found = store.runs(query=wanted.query, order=wanted.order, limit=limit)
-    return _Json([run_json(store, run, steps=False) for run in found])
+    return Json([run_json(store, run, steps=False) for run in found])
 
 
 def run(request: Request) -> Response:
     """`/runs/{run}.json`."""
     store = opened(request)
-    return _Json(run_json(store, found_run(request, store), steps=True))
+    return Json(run_json(store, found_run(request, store), steps=True))
 
 
 def step(request: Request) -> Response:
     """`/runs/{run}/steps/{n}.json`."""
     store = opened(request)
-    return _Json(step_json(store, found_step(request, store, found_run(request, store))))
+    return Json(step_json(store, found_step(request, store, found_run(request, store))))
