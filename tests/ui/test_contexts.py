@@ -75,7 +75,7 @@ def variables(name: str) -> set[str]:
 
 
 # Handed to includes by a loop, or set before one.
-LOOP_VARIABLES = {"run", "change", "chunk", "row", "problem", "ui", "charts", "editor"}
+LOOP_VARIABLES = {"run", "change", "chunk", "row", "problem", "ui", "charts", "editor", "few"}
 
 
 @pytest.mark.parametrize("context", CONTEXTS, ids=lambda c: c.__name__)
