@@ -7,15 +7,16 @@ import pytest
 
 from tracer.capture.discovery.search import functions_called
 
+# Names that no other test has: all that this process has loaded is looked through.
 SOURCE = """
-def look(): pass
-def pay(): pass
+def look_there(): pass
+def pay_there(): pass
 def hidden(): pass
 class Desk:
-    def refund(self): pass
+    def refund_there(self): pass
 class pay_back:
-    def look(self): pass
-TABLE = {"of_a_table": hidden, 3: pay}
+    def look_there(self): pass
+TABLE = {"of_a_table": hidden, 3: pay_there}
 TOO_LONG = dict.fromkeys(range(2000)) | {"of_a_long_table": hidden}
 """
 
@@ -31,9 +32,9 @@ def module(monkeypatch: pytest.MonkeyPatch, name: str, file: str, source: str) -
 def test_functions_methods_and_tables_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = module(monkeypatch, "desk_of_mine", "/home/me/desk_of_mine.py", SOURCE)
     names = [
-        "look",
-        "pay",
-        "refund",
+        "look_there",
+        "pay_there",
+        "refund_there",
         "of_a_table",
         "of_a_long_table",
         "pay_back",
@@ -41,11 +42,11 @@ def test_functions_methods_and_tables_are_found(monkeypatch: pytest.MonkeyPatch)
     ]
     found = functions_called(names)
     assert list(found) == names
-    inner = vars(vars(mine)["pay_back"])["look"]
+    inner = vars(vars(mine)["pay_back"])["look_there"]
     assert {name: set(functions) for name, functions in found.items()} == {
-        "look": {vars(mine)["look"], inner},
-        "pay": {vars(mine)["pay"]},
-        "refund": {vars(vars(mine)["Desk"])["refund"]},
+        "look_there": {vars(mine)["look_there"], inner},
+        "pay_there": {vars(mine)["pay_there"]},
+        "refund_there": {vars(vars(mine)["Desk"])["refund_there"]},
         "of_a_table": {vars(mine)["hidden"]},
         "of_a_long_table": set(),
         "pay_back": set(),

@@ -102,10 +102,10 @@ def test_a_store_whose_folder_is_removed(desk: Desk, mode: How) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts; a limit stands for it elsewhere")
 def test_a_disk_that_fills_up(desk: Desk, tmp_path: Path) -> None:
-    """A file system of a megabyte; where none can be had, `test_database_trouble` limits files."""
+    """A file system of two megabytes; without one, `test_database_trouble` limits files."""
     small = tmp_path / "small"
     small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(small)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(small)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         return  # a container that may not: the limit on files is tested all the same
     try:

@@ -73,7 +73,7 @@ def script() -> Run:
             env={**os.environ, **(env or {})},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=110,
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)
