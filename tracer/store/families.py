@@ -31,17 +31,25 @@ _KIN = (
     f" and fork.key not in ({DELETED})))"
 )
 
+_WAITS = (
+    "select exists (select 1 from question join run on run.key = question.run"
+    " where question.state = 'open' and run.ended_ns is null"
+    " and run.id in (select value from json_each(?1)))"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
     """A run that is no re-execution (or whose parent isn't here) and all that came of it.
 
     `members` are `(id, depth)`, each parent before its forks, newest fork first; the first is the
-    root. `newest` is the id of the one that started last.
+    root. `newest` is the id of the one that started last; `waits`: one of them for somebody's
+    answer.
     """
 
     members: tuple[tuple[str, int], ...]
     newest: str
+    waits: bool = False
 
     @property
     def root(self) -> str:
@@ -67,4 +75,5 @@ def _family(conn: sqlite3.Connection, run_id: str) -> Family:
     for member, depth, _, _ in rows:
         seen.setdefault(member, depth)
     newest = max(rows, key=lambda row: (row[2], row[3]))[0]
-    return Family(tuple(seen.items()), newest)
+    (waits,) = conn.execute(_WAITS, (json.dumps(list(seen)),)).fetchone()
+    return Family(tuple(seen.items()), newest, bool(waits))

@@ -63,7 +63,7 @@ def _families(
             root = run if family.root == run.id else store.find_run(family.root)
             place = place_in(family, root)
             opened = root.id in unfolded
-            yield root, Kin(kin=place.kin, open=opened)
+            yield root, Kin(kin=place.kin, open=opened, waits=place.waits and not opened)
             if opened:
                 yield from _members(store, family)
 

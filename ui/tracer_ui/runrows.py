@@ -57,6 +57,7 @@ class Kin:
     family: str = ""
     kin: str = ""
     open: bool = False
+    waits: bool = False  # one of those that are folded under it
 
 
 ALONE = Kin()
@@ -97,7 +98,7 @@ def run_row(run: Run, kin: Kin = ALONE, label: RunLabel = _NOTHING) -> RunRow:
         family=kin.family,
         kin=kin.kin,
         open=kin.open,
-        waits=run.waiting and run.status == "running",
+        waits=kin.waits or (run.waiting and run.status == "running"),
     )
 
 
@@ -106,4 +107,5 @@ def place_in(family: Family, run: Run) -> Kin:
     depth = dict(family.members).get(run.id, 0)
     if depth or run.id != family.root:
         return Kin(depth, family.root)
-    return Kin(kin=plural(len(family.members) - 1, "re-execution") if family.members[1:] else "")
+    kin = plural(len(family.members) - 1, "re-execution") if family.members[1:] else ""
+    return Kin(kin=kin, waits=family.waits)
