@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.support.runs import build_sample_store
 
+expect.set_options(timeout=20_000)  # two browsers share a machine that does other work too
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
