@@ -202,6 +202,7 @@ def test_addresses_survive_a_reload_and_another_window(window: Open, ids: dict[s
     for key in ("j", "j", "n"):
         page.keyboard.press(key)
         page.wait_for_timeout(200)
+    page.wait_for_url("**/steps/7", timeout=30_000)
     address = page.url
     assert address.endswith("/steps/7")
     page.reload()
