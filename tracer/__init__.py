@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         OverviewSpan,
         OverviewStep,
     )
-    from tracer.core.questions import Question, decided_changes, decided_words
+    from tracer.core.questions import Question, decided_changes, decided_words, first_new
     from tracer.core.records import ErrorInfo, Run, Step, Usage
     from tracer.core.runquery import QueryError, RunOrder, RunQuery, Term, parse_order
     from tracer.core.runquery import parse as parse_query
@@ -120,6 +120,7 @@ _HOMES = {
     "is_untouched": "tracer.interchange.around",
     "changed_files": "tracer.interchange.files",
     "file_patch": "tracer.interchange.files",
+    "first_new": "tracer.core.questions",
     "json_changes": "tracer.core.diff",
     "model": "tracer.capture.decorators",
     "note": "tracer.capture.decorators",
@@ -198,6 +199,7 @@ __all__ = [
     "errors",
     "export_bundle",
     "file_patch",
+    "first_new",
     "fork",
     "import_bundle",
     "init",

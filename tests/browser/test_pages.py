@@ -281,7 +281,8 @@ def test_first_run_opens_by_itself(window: Open, tmp_path: Path) -> None:
         expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
         assert violations(page) == []
         build_sample_store(database)
-        page.wait_for_url("**/runs/*/steps/*", timeout=60_000)
+        # Whichever is the newest when it looks: of one without any step there is no step to open.
+        page.wait_for_url(re.compile(r"/runs/[0-9a-f]{32}"), timeout=60_000)
 
 
 def test_structure_of_the_pages(window: Open, ids: dict[str, str]) -> None:

@@ -82,7 +82,7 @@ class Watcher:
         return [f"{one.kind} {one.name}" for one in self.asked]
 
 
-TOOL = {
+TOOL: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "pay",
@@ -193,7 +193,7 @@ def test_a_tool_that_asks_is_answered(bench: Bench, server: ModelServer) -> None
     (asked,) = watcher.asked
     assert (asked.kind, asked.name, asked.about["asked"]) == ("tool", "pay", {"amount": 7})
     assert asked.why == ["it may change the world"] and asked.about["goes"] == "live"
-    assert asked.about["schema"] == TOOL["function"]["parameters"]  # type: ignore[index]
+    assert asked.about["schema"] == TOOL["function"]["parameters"]
     assert shop.ticks > 20, "the event loop went on"
     (told,) = detail(came, "tool")
     assert (told["did"], told["by"]) == ("continued", "page") and told["waited_ms"] >= 400

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.run_builder import RunBuilder
 from tests.ui.conftest import open_client
+from tracer.core.questions import Question
 from tracer.core.runquery import RunOrder
 from tracer.core.runquery import parse as parse_query
 from tracer.store.labels import Labels
@@ -32,9 +33,10 @@ class Recording:
         self.site = Site(path, Access("t", 4700))
         self.writer: StoreWriter | None = None
 
-    def begin(self, key: str, minute: int = 0) -> RunBuilder:
+    def begin(self, key: str, minute: int = 0, parent: str | None = None) -> RunBuilder:
         self.writer = self.writer or StoreWriter(self.path)
-        return RunBuilder(self.writer, key, "agent", minute=minute, pid=os.getpid())
+        pid = os.getpid()
+        return RunBuilder(self.writer, key, "agent", minute=minute, pid=pid, parent_run=parent)
 
     def close(self) -> None:
         self.site.close()
@@ -147,6 +149,26 @@ def test_the_list_tells_of_new_runs_without_moving_rows(recording: Recording) ->
     assert "1 new run: show" in message.data
     assert f'hx-target="#r{new.id}"' in message.data  # only where the row is there already
     assert "beforebegin" not in message.data
+    recording.close()
+
+
+def test_the_run_that_a_waiting_fork_is_folded_under_tells_of_it(recording: Recording) -> None:
+    """Fails when only the fork's own row is sent, which the page does not have."""
+    old = recording.begin("old")
+    old.end("ok")
+    fork = recording.begin("fork", minute=1, parent=old.id)
+    fork.tool("t", {}, 1)
+    look = listnews.watch_list(recording.site, fork.id, [fork.id])
+    look()
+    assert recording.writer is not None
+    question = Question(fork.id, "0" * 16, "tool", "t", 1, {})
+    recording.writer.add_question(question)
+    ((message,), _) = look()
+    (row,) = re.findall(rf'<tr id="r{old.id}".*?</tr>', message.data, re.DOTALL)
+    assert "waits for you" in row and "1 re-execution" in row
+    recording.writer.end_question(question.id, None)
+    ((message,), _) = look()
+    assert "waits for you" not in message.data
     recording.close()
 
 

@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from tests.support.run_builder import RunBuilder, text
@@ -70,7 +71,7 @@ def waiting(tmp_path: Path) -> Iterator[Waiting]:
 
 def test_a_tools_question_is_shown_and_answered_once(waiting: Waiting) -> None:
     assert "Waiting for you" not in waiting.client.get(f"/runs/{waiting.run}/steps/1").text
-    site: Any = waiting.client.app.state.site  # type: ignore[attr-defined]
+    site: Any = cast(Starlette, waiting.client.app).state.site
     look = watch_run(site, waiting.run, Seen(2))
     look()
     url = waiting.ask("tool", SCRIPT, TOOL, 1)

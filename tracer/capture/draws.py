@@ -29,6 +29,13 @@ class DrawSource(Protocol):
     def state(self, kind: DrawKind) -> bytes | None:
         """The state that a generator of random numbers had, None if that is not known."""
 
+    def next_input(self, of: bytes = b"") -> bytes | None:
+        """What was read of standard input next, None behind the last. With `of` only if it begins
+        with one of its bytes."""
+
+    def is_offline(self) -> bool:
+        """Whether nothing may be asked of the world."""
+
 
 class Draws:
     """The reads and draws of one run under way. Thread-safe.

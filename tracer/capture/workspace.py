@@ -55,7 +55,7 @@ class Workspace:
 
     def _note(self, step: OpenStep, when: str) -> None:
         # What a forked process does is part of the step that waits for it.
-        if self._known is None or os.getpid() != self._process or step.run.in_child:
+        if self._known is None or os.getpid() != self._process:
             return
         try:
             with self._lock:
@@ -65,9 +65,9 @@ class Workspace:
                 return
             about: dict[str, Any] = step.call.detail.setdefault("workspace", {})
             about[when] = now.as_json()
-            changes = [[c.word, c.path] for c in self.trees.changes(known, now)]
             if when == "after":
-                about["changed"] = changes[:_MOST_NAMED]
+                changes = self.trees.changes(known, now)[:_MOST_NAMED]
+                about |= {"from": known.as_json(), "changed": [[c.word, c.path] for c in changes]}
         except Exception as error:
             self._known = None
             report("following the workspace", error)

@@ -39,20 +39,20 @@ def show_step(store: Store, run: Run, step: Step) -> None:
         line(f"  {words}", whole=True)
         for place, before, after in decided_changes(step.detail.get("asked")):
             line(f"  {place}: {before or '–'} → {after or '–'}", whole=True)
-    _show_files(store, run, step)
+    _show_files(store, step)
     beside = around(store, run.id, step.n)
     show_locals(beside)
     show_around(beside, untouched=is_untouched(store, run, step))
 
 
-def _show_files(store: Store, run: Run, step: Step) -> None:
+def _show_files(store: Store, step: Step) -> None:
     files = changed_files(step)
     if not files:
         return
     _heading("files")
     for word, path in files:
         line(f"  {word} {path}", whole=True)
-    patch = file_patch(store, run, step)
+    patch = file_patch(store, step)
     if patch:
         block(_short(patch.rstrip("\n")), "    ")
 

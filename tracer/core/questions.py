@@ -1,7 +1,7 @@
 """What a re-execution asks before it goes on, as a record."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from tracer.core.records import JSON, StepKind
 
@@ -14,7 +14,7 @@ class Question:
 
     `about` is JSON: `asked` (arguments of a function; request of a model with `messages`, `tools`,
     …), `why` (list of reasons), `goes` (what comes of it if it just goes on: "live", "recorded",
-    "stubbed", "blocked" or "stopped"), `can` (what may be answered: see `reexecution.replying`),
+    "stubbed", "blocked" or "stopped"), `can` (what may be answered: see `reexecution.resolution`),
     `schema` of a tool's arguments where known, `problem` with the answer before. Times are ns since
     the epoch; `answer` is JSON, None while there is none.
     """
@@ -39,6 +39,14 @@ class Question:
         """Whether something may be answered."""
         can = self.about.get("can")
         return isinstance(can, list) and what in can
+
+
+def first_new(messages: list[Any]) -> int:
+    """The place of the first message behind the model's last answer: all before it was asked
+    already."""
+    roles = [message.get("role") if isinstance(message, dict) else None for message in messages]
+    answers = [place for place, role in enumerate(roles) if role in ("assistant", "model")]
+    return answers[-1] + 1 if answers else 0
 
 
 def decided_words(detail: JSON) -> str:

@@ -1,12 +1,9 @@
 """The files of the workspace that a step changed, and how."""
 
-import os
-from pathlib import Path
-
-from tracer.core.records import Run, Step
+from tracer.core.records import Step
 from tracer.store.reading import Store
-from tracer.store.trees import State, TreeError, Trees, repository_of
-from tracer.store.workspaces import History, recorded_workspace
+from tracer.store.trees import TreeError, is_kept, looking, repository_of
+from tracer.store.workspaces import change_of
 
 WORDS = {"A": "added", "M": "changed", "D": "removed"}
 
@@ -23,23 +20,12 @@ def changed_files(step: Step) -> list[tuple[str, str]]:
     return found
 
 
-def file_patch(store: Store, run: Run, step: Step) -> str | None:
+def file_patch(store: Store, step: Step) -> str | None:
     """What a step changed, as a unified diff; None where the states are not kept here."""
-    found = recorded_workspace(run.environment)
-    told = step.detail.get("workspace")
-    after = State.from_json(told.get("after")) if isinstance(told, dict) else None
-    repository = repository_of(store.path)
-    if found is None or after is None or not (repository / "HEAD").is_file():
+    change, repository = change_of(step), repository_of(store.path)
+    if change is None or not is_kept(repository):
         return None
-    before = History(found[1], store.steps(run.id)).before(step)
-    trees = Trees(repository, repository, repository / f"index-look-{os.getpid()}")
     try:
-        return trees.patch(before, after).decode("utf-8", "replace")
+        return looking(repository).patch(*change).decode("utf-8", "replace")
     except TreeError:
         return None
-
-
-def workspace_path(run: Run) -> Path | None:
-    """The folder a run worked on; None without one."""
-    found = recorded_workspace(run.environment)
-    return None if found is None else found[0]

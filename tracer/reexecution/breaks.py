@@ -7,10 +7,12 @@ from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from tracer.capture.boundary import Call
+from tracer.core.questions import first_new
 from tracer.errors import UsageError
 from tracer.reexecution.budget import Spent
 
 Kind = Literal["any", "model", "tool", "cost", "tokens", "text"]
+_WHOLE: dict[str, Kind] = {"any": "any", "model": "model", "tool": "tool"}
 FORMS = "any, model, tool, tool:NAME (* allowed), cost>DOLLARS, tokens>N or text:WORDS"
 
 
@@ -33,8 +35,8 @@ class Break:
 def parse_break(text: str) -> Break:
     """A condition as it is written. Raises UsageError."""
     given = text.strip()
-    if given in ("any", "model", "tool"):
-        return Break(given, given)  # type: ignore[arg-type]
+    if given in _WHOLE:
+        return Break(given, _WHOLE[given])
     word, sign, rest = given.partition(":")
     rest = rest.strip()
     if sign and word in ("tool", "text"):
@@ -100,13 +102,8 @@ def said_anew(asked: Any) -> str:
     before it was asked already."""
     if isinstance(asked, dict) and isinstance(asked.get("messages"), list):
         messages = asked["messages"]
-        answers = [i for i, m in enumerate(messages) if _role(m) in ("assistant", "model")]
-        asked = messages[answers[-1] + 1 :] if answers else messages
+        asked = messages[first_new(messages) :]
     return "\n".join(_texts(asked))
-
-
-def _role(message: Any) -> str:
-    return str(message.get("role")) if isinstance(message, dict) else ""
 
 
 def _texts(value: Any) -> list[str]:

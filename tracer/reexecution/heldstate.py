@@ -33,41 +33,34 @@ class HeldStates:
 
     def substituted(self, step: Step, call: Call, answer: Answer) -> None:
         """An answer was given instead of the recorded one; an equal one changes nothing."""
-        if call.api is None or call.request is None or not isinstance(answer, HttpAnswer):
+        if step.api is None or call.request is None:
             return
-        if answer.failure is not None or step.api is None:
-            return  # what broke on the way here is held there whole
         _, recorded = self._answers.exchange(step)
-        body = b"".join(answer.chunks)
-        given = call.api.read_reply(call.request, HttpReply(answer.status, answer.headers, body))
-        if recorded is None or not given.messages:
-            return
-        said = call.api.read_reply(call.request, recorded)
-        known = [canonical(part) for message in said.messages for part in message["parts"]]
-        parts = [part for message in given.messages for part in message["parts"]]
-        if list(map(canonical, parts)) == known:
-            return
-        changed = [part for part in parts if canonical(part) not in set(known)]
-        if given.response_id:
-            self._unreal.add(given.response_id)
-        self._unreal.update(name for part in changed for name in _ids_in(part))
-        held = call.api.server_state(call.request)
-        self._unreal.update(state.id for state in held if state.grows)
+        if recorded is not None:
+            self._given(call, answer, recorded)
 
     def given(self, call: Call, answer: Answer) -> None:
         """An answer was given that the provider never gave: it holds nothing of it."""
+        self._given(call, answer, None)
+
+    def _given(self, call: Call, answer: Answer, recorded: HttpReply | None) -> None:
         if call.api is None or call.request is None or not isinstance(answer, HttpAnswer):
             return
         if answer.failure is not None:
-            return
+            return  # what broke on the way here is held there whole
         body = b"".join(answer.chunks)
-        read = call.api.read_reply(call.request, HttpReply(answer.status, answer.headers, body))
-        if not read.messages:
+        given = call.api.read_reply(call.request, HttpReply(answer.status, answer.headers, body))
+        if not given.messages:
             return
-        if read.response_id:
-            self._unreal.add(read.response_id)
-        parts = [part for message in read.messages for part in message["parts"]]
-        self._unreal.update(name for part in parts for name in _ids_in(part))
+        said = [] if recorded is None else call.api.read_reply(call.request, recorded).messages
+        known = [canonical(part) for message in said for part in message["parts"]]
+        parts = [part for message in given.messages for part in message["parts"]]
+        if recorded is not None and list(map(canonical, parts)) == known:
+            return
+        if given.response_id:
+            self._unreal.add(given.response_id)
+        changed = [part for part in parts if canonical(part) not in set(known)]
+        self._unreal.update(name for part in changed for name in _ids_in(part))
         held = call.api.server_state(call.request)
         self._unreal.update(state.id for state in held if state.grows)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from tracer.core.records import Run, Step
 from tracer.errors import CannotReplayError
-from tracer.store.trees import Trees, repository_of
+from tracer.store.trees import is_kept, looking, repository_of
 from tracer.store.workspaces import recorded_workspace
 
 _NEW_MOUNTS, _NEW_USER = 0x00020000, 0x10000000
@@ -61,9 +61,7 @@ def check_workspace(database: Path, run: Run, steps: list[Step], fork: Step | No
                 "re-execution would not see its files as they were: fork before that step"
             )
     repository = repository_of(database)
-    trees = Trees(folder.parent if folder.parent.is_dir() else Path("/"), repository,
-                  repository / "index-check")  # fmt: skip
-    if not (repository / "HEAD").is_file() or not trees.holds(state):
+    if not is_kept(repository) or not looking(repository).holds(state):
         raise CannotReplayError(
             f"the states of the workspace {folder} are not in {repository} any more, so its files "
             "can't be brought back"

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from tracer.capture.boundary import OpenStep
 from tracer.capture.guard import report
@@ -28,7 +28,9 @@ from tracer.reexecution.scratch import (
 )
 from tracer.reexecution.tripwire import unwatched
 from tracer.store.trees import State, TreeError, Trees, repository_of
-from tracer.store.workspaces import History
+from tracer.store.workspaces import History, change_of
+
+T = TypeVar("T")
 
 
 def prepare(path: Path, first: State, database: Path, folder: Path, keep: Path | None) -> Scratch:
@@ -101,12 +103,12 @@ class Followed(Workspace):
 
     def _after(self, step: OpenStep) -> None:
         recorded = self._step_of(step)
-        state = None if recorded is None else self._history.after(recorded)
-        if recorded is not None and state is not None and not self._is_fork(recorded):
+        change = None if recorded is None else change_of(recorded)
+        if recorded is not None and change is not None and not self._is_fork(recorded):
             if not self._handler.forked:
-                self._bring(step, state, recorded.end_seq or recorded.start_seq)
+                self._bring(step, change[1], recorded.end_seq or recorded.start_seq)
             elif step.decision.source == "recorded":
-                self._do_again(step, recorded, state)
+                self._do_again(step, recorded, *change)
         super().after(step)
 
     def _step_of(self, step: OpenStep) -> Step | None:
@@ -129,23 +131,21 @@ class Followed(Workspace):
             if state != self._known:
                 self._try(step, lambda: self.trees.restore(state))
 
-    def _do_again(self, step: OpenStep, recorded: Step, state: State) -> None:
+    def _do_again(self, step: OpenStep, recorded: Step, before: State, after: State) -> None:
         with self._lock:
-            before = self._history.before(recorded)
-            found: list[str | None] = []
-            self._try(step, lambda: found.append(self.trees.apply(before, state)))
-        if found and found[0] is not None:
+            changed = self._try(step, lambda: self.trees.apply(before, after))
+        if changed is not None:
             raise self._handler.stop(
                 PolicyStop(
                     f"step {recorded.n} ({recorded.name}) is answered from the recording but had "
-                    f"changed {found[0]}, which is no longer as it was: let it run with "
+                    f"changed {changed}, which is no longer as it was: let it run with "
                     f"--tool {recorded.name}=live"
                 )
             )
 
-    def _try(self, step: OpenStep, act: Callable[[], Any]) -> None:
+    def _try(self, step: OpenStep, act: Callable[[], T]) -> T:
         try:
-            act()
+            return act()
         except (OSError, TreeError) as error:
             report("restoring the workspace", error)
             raise self._handler.stop(

@@ -79,7 +79,7 @@ class Trees:
         """Make the repository unless it is there. `without`: folders and files inside the root
         that are none of it."""
         self.repository.mkdir(parents=True, exist_ok=True)
-        if not (self.repository / "HEAD").exists():
+        if not is_kept(self.repository):
             self._git("init", "--quiet", "--bare", str(self.repository))
         info = self.repository / "info"
         info.mkdir(exist_ok=True)
@@ -206,6 +206,16 @@ class Trees:
 def repository_of(database: Path) -> Path:
     """Where the states that belong to a database's runs are kept."""
     return database.with_name(database.name + "-workspaces.git")
+
+
+def is_kept(repository: Path) -> bool:
+    """Whether there are states."""
+    return (repository / "HEAD").is_file()
+
+
+def looking(repository: Path) -> Trees:
+    """For who compares kept states, and has no folder."""
+    return Trees(repository, repository, repository / "index-of-nothing")
 
 
 def workspace_folder(path: str) -> Path:

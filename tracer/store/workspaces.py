@@ -1,5 +1,6 @@
 """What a recorded run says of its workspace: the states of its files along its steps."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -16,32 +17,31 @@ def recorded_workspace(environment: Mapping[str, JSON]) -> tuple[Path, State] | 
     return None if state is None else (Path(told["path"]), state)
 
 
+def change_of(step: Step) -> tuple[State, State] | None:
+    """The states between which a step changed files; None when it changed none."""
+    told = step.detail.get("workspace")
+    if not isinstance(told, dict):
+        return None
+    before, after = State.from_json(told.get("from")), State.from_json(told.get("after"))
+    return None if before is None or after is None else (before, after)
+
+
 class History:
     """The states of a recorded run's workspace, by the sequence numbers of its steps."""
 
     def __init__(self, first: State, steps: Iterable[Step]) -> None:
-        self.first = first
-        self._before: dict[str, State] = {}
-        self._after: dict[str, State] = {}
-        self._points: list[tuple[int, State]] = []
+        points = [(-1, first)]
         for step in steps:
             told = step.detail.get("workspace")
-            if not isinstance(told, dict):
-                continue
-            before, after = State.from_json(told.get("before")), State.from_json(told.get("after"))
-            if before is not None:
-                self._before[step.id] = before
-                self._points.append((step.start_seq, before))
-            if after is not None and step.end_seq is not None:
-                self._after[step.id] = after
-                self._points.append((step.end_seq, after))
-        self._points.sort(key=lambda point: point[0])
+            begun = State.from_json(told.get("before")) if isinstance(told, dict) else None
+            if begun is not None:
+                points.append((step.start_seq, begun))
+            if (change := change_of(step)) is not None and step.end_seq is not None:
+                points.append((step.end_seq, change[1]))
+        points.sort(key=lambda point: point[0])
+        self._sequence = [sequence for sequence, _ in points]
+        self._states = [state for _, state in points]
 
     def before(self, step: Step) -> State:
         """The files when a step began."""
-        known = [state for sequence, state in self._points if sequence <= step.start_seq]
-        return known[-1] if known else self.first
-
-    def after(self, step: Step) -> State | None:
-        """The files when it had ended; None when it had changed none."""
-        return self._after.get(step.id)
+        return self._states[bisect_right(self._sequence, step.start_seq) - 1]

@@ -1,6 +1,7 @@
 """Server-sent events of the run list: running rows that change, and how many runs are new."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -82,12 +83,13 @@ def _watched(store: Store, shown: Iterable[str]) -> list[Run]:
     """The newest runs, and those under way when they were last looked at."""
     runs = store.runs(limit=PAGE)
     known = {run.id for run in runs}
-    for run_id in [run_id for run_id in shown if run_id not in known]:
-        try:
-            runs.append(store.find_run(run_id))
-        except NotFoundError:
-            continue
-    return runs
+    return [*runs, *_found(store, [run_id for run_id in shown if run_id not in known])]
+
+
+def _found(store: Store, run_ids: Iterable[str]) -> Iterator[Run]:
+    for run_id in run_ids:
+        with suppress(NotFoundError):  # pruned meanwhile
+            yield store.find_run(run_id)
 
 
 def _state(run: Run) -> tuple[object, ...]:
@@ -114,6 +116,10 @@ def _count_new(store: Store, asked: Asked, newest: str) -> int:
 
 def _rows(store: Store, runs: list[Run], asked: Asked) -> tuple[RunRow, ...]:
     families = store.families([run.id for run in runs]) if asked.is_plain else {}
+    # Where it is folded, the run it came from tells of it.
+    roots = {family.root for family in families.values()} - {run.id for run in runs}
+    runs = [*runs, *_found(store, sorted(roots))]
+    families |= {family.root: family for family in families.values()}
     return run_rows(
         store,
         [(run, place_in(families[run.id], run) if run.id in families else ALONE) for run in runs],

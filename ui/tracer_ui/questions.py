@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tracer_ui.api import Edit, Question, Resolution, Substitute, UsageError
+from tracer_ui.api import Edit, Question, Resolution, Substitute, UsageError, first_new
 from tracer_ui.blocks import Block, Room, value_block
 from tracer_ui.drafts import (
     FAILURES,
@@ -93,7 +93,7 @@ def question_view(
     request = asked if question.kind == "model" and isinstance(asked, dict) else {}
     messages = request.get("messages")
     shown = messages if isinstance(messages, list) else []
-    new = _first_new(shown)
+    new = first_new(shown)
     room = Room(chars=8_000, lines=120)
     base = f"/runs/{question.run_id}/questions/{question.id}"
     fields = question.can("arguments")
@@ -230,13 +230,3 @@ def _json(text: str, what: str) -> Any:
     except (ValueError, RecursionError) as error:
         said = clip(str(error), 120)
         raise UsageError(f"{what} is not JSON: {said}. Text needs double quotes.") from None
-
-
-def _first_new(messages: list[Any]) -> int:
-    """The place of the first message behind the model's last answer."""
-    answers = [
-        index
-        for index, message in enumerate(messages)
-        if isinstance(message, dict) and message.get("role") == "assistant"
-    ]
-    return answers[-1] + 1 if answers else 0

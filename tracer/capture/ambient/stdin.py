@@ -11,12 +11,12 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from tracer.capture import scope as scopes
 from tracer.capture.ambient.swap import Builtin, stand_in_for
 from tracer.capture.callsite import is_own_file
-from tracer.capture.draws import Draws
+from tracer.capture.draws import Draws, DrawSource
 from tracer.capture.guard import report
 
 # What is kept begins with one of these: a line that `input` gave, its end of file, bytes read.
@@ -24,17 +24,6 @@ LINE, END, RAW = b"l", b"e", b"r"
 # Modules that ask a developer, not the program's user.
 _DEBUGGERS = ("/pdb.py", "/cmd.py", "/bdb.py", "/code.py")
 _real: dict[str, Any] = {}
-
-
-class InputSource(Protocol):
-    """Where a re-execution gets its input from; implemented by reexecution. Thread-safe."""
-
-    def next_input(self, of: bytes = b"") -> bytes | None:
-        """What was kept next, None behind the last. With `of` only if it begins with one of its
-        bytes."""
-
-    def is_offline(self) -> bool:
-        """Whether nothing may be asked of the world."""
 
 
 def switch() -> Builtin:
@@ -51,7 +40,7 @@ def _input(_: Any, *args: Any, **kwargs: Any) -> Any:
     if draws is None:
         return real(*args)
     if draws.source is not None:
-        return _given(draws, real, args)
+        return _given(draws, draws.source, real, args)
     if isinstance(_raw_of(sys.stdin), Watched) and not _is_past_streams():
         return real(*args)  # it comes through the stream
     try:
@@ -63,8 +52,9 @@ def _input(_: Any, *args: Any, **kwargs: Any) -> Any:
     return line
 
 
-def _given(draws: Draws, real: Callable[..., str], args: tuple[Any, ...]) -> str:
-    source: Any = draws.source
+def _given(
+    draws: Draws, source: DrawSource, real: Callable[..., str], args: tuple[Any, ...]
+) -> str:
     found = source.next_input(LINE + END)
     if found is not None:
         draws.input(found)
@@ -153,19 +143,19 @@ class Served(io.RawIOBase):
     name = "<stdin>"
     mode = "rb"
 
-    def __init__(self, inner: Any, draws: Draws, *, terminal: bool) -> None:
+    def __init__(self, inner: Any, draws: Draws, source: DrawSource, *, terminal: bool) -> None:
         self._inner = inner
         self._draws = draws
+        self._source = source
         self._terminal = terminal
         self._rest = b""
 
     def readinto(self, into: Any) -> int | None:
         """As io.RawIOBase."""
         if not self._rest:
-            source: Any = self._draws.source
-            found = source.next_input()
+            found = self._source.next_input()
             if found is None:
-                return 0 if source.is_offline() or self._inner is None else self._live(into)
+                return 0 if self._source.is_offline() or self._inner is None else self._live(into)
             self._draws.input(found)
             self._rest = found[1:] + (b"\n" if found[:1] == LINE else b"")
         given, self._rest = self._rest[: len(into)], self._rest[len(into) :]
@@ -201,7 +191,7 @@ def put_in_place(draws: Draws | None, *, terminal: bool) -> Any:
         if draws.source is None:
             ours = Watched(raw, draws)
         else:
-            ours = Served(raw, draws, terminal=terminal)
+            ours = Served(raw, draws, draws.source, terminal=terminal)
         sys.stdin = _like(real, ours)
         return real, sys.stdin
     except Exception as error:
@@ -218,7 +208,7 @@ def _like(real: Any, raw: io.RawIOBase) -> io.TextIOWrapper:
         newline=None if os.name == "nt" else "\n",
         line_buffering=raw.isatty(),
     )
-    made.mode = "r"  # type: ignore[misc]
+    vars(made)["mode"] = "r"
     return made
 
 

@@ -23,10 +23,7 @@ from tracer_ui.editor import Check, Editor, Place, make_check, make_editor, with
 from tracer_ui.forking import forked, spec
 from tracer_ui.rendering import frame, respond
 from tracer_ui.site import site_of
-from tracer_ui.views.loading import canonical, found_run, found_step, opened
-
-_FORM_BYTES = 16 << 20
-_FORM_FIELDS = 5000
+from tracer_ui.views.loading import canonical, found_run, found_step, opened, posted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,27 +66,20 @@ def fork_page(request: Request) -> Response:
 
 async def fork_draft(request: Request) -> Response:
     """`POST …/fork/draft`: add or remove a call, switch it to JSON; nothing is run."""
-    form = await _form(request)
+    form = await posted(request)
     return await run_in_threadpool(_drafted, request, form)
 
 
 async def fork_check(request: Request) -> Response:
     """`POST /f/…/fork/check`: what the draft comes to; nothing is run."""
-    form = await _form(request)
+    form = await posted(request)
     return await run_in_threadpool(_checked, request, form)
 
 
 async def fork_run(request: Request) -> Response:
     """`POST …/fork`: start the re-execution, go to its page."""
-    form = await _form(request)
+    form = await posted(request)
     return await run_in_threadpool(_run, request, form)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    async with request.form(
-        max_files=0, max_fields=_FORM_FIELDS, max_part_size=_FORM_BYTES
-    ) as form:
-        return {name: text for name, text in form.items() if isinstance(text, str)}
 
 
 def _drafted(request: Request, form: Mapping[str, str]) -> Response:

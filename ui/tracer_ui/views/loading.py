@@ -1,10 +1,14 @@
-"""Which run, which step an address names. Raises the errors that become 404 and 409 pages."""
+"""Which run, which step an address names, and what a form holds. Raises the errors that become 404
+and 409 pages."""
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tracer_ui.api import NotFoundError, Run, Step, Store
 from tracer_ui.site import site_of
+
+_FORM_BYTES = 16 << 20
+_FORM_FIELDS = 5000
 
 
 def opened(request: Request) -> Store:
@@ -36,6 +40,14 @@ def canonical(request: Request, run: Run, step: Step | None = None) -> Response 
         return None
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(fixed + query, status_code=302)
+
+
+async def posted(request: Request) -> dict[str, str]:
+    """The texts of a posted form, which may be as long as a whole answer."""
+    async with request.form(
+        max_files=0, max_fields=_FORM_FIELDS, max_part_size=_FORM_BYTES
+    ) as form:
+        return {name: text for name, text in form.items() if isinstance(text, str)}
 
 
 def query_int(request: Request, name: str, default: int) -> int:

@@ -69,7 +69,7 @@ def raw(request: Request) -> Response:
     """`…/steps/{n}/raw/{part}`: a download, never something a browser would run."""
     store, run, step = _found(request)
     part = request.path_params["part"]
-    data = _patch(store, run, step) if part == "files" else part_bytes(store, step, part)
+    data = _patch(store, step) if part == "files" else part_bytes(store, step, part)
     name = re.sub(r"[^a-z0-9.-]", "-", part.lower())
     return Response(
         data,
@@ -114,7 +114,7 @@ def wire(request: Request) -> Response:
 def files(request: Request) -> Response:
     """`/f/…/steps/{n}/files`: how the step changed the files of the workspace."""
     store, run, step = _found(request)
-    text = _patch(store, run, step).decode("utf-8")
+    text = _patch(store, step).decode("utf-8")
     lines = text.splitlines()
     fragment = FilesFragment(
         base=f"/runs/{run.id}/steps/{step.n}",
@@ -124,8 +124,8 @@ def files(request: Request) -> Response:
     return respond(request, fragment)
 
 
-def _patch(store: Store, run: Run, step: Step) -> bytes:
-    patch = file_patch(store, run, step)
+def _patch(store: Store, step: Step) -> bytes:
+    patch = file_patch(store, step)
     if patch is None:
         raise NotFoundError(f"The states of the files around step {step.n} are not kept here.")
     return patch.encode("utf-8", "replace")

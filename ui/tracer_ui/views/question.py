@@ -26,11 +26,8 @@ from tracer_ui.questions import (
 )
 from tracer_ui.rendering import frame, respond
 from tracer_ui.site import site_of
-from tracer_ui.views.loading import opened
+from tracer_ui.views.loading import opened, posted
 from tracer_ui.waiting import keep_open
-
-_FORM_BYTES = 16 << 20
-_FORM_FIELDS = 5000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,21 +56,14 @@ def question_page(request: Request) -> Response:
 
 async def question_draft(request: Request) -> Response:
     """`POST …/draft`: add or remove a call, switch to JSON; nothing is answered."""
-    form = await _form(request)
+    form = await posted(request)
     return await run_in_threadpool(_drafted, request, form)
 
 
 async def question_answer(request: Request) -> Response:
     """`POST /runs/{run}/questions/{question}`: answer it, go back to the run."""
-    form = await _form(request)
+    form = await posted(request)
     return await run_in_threadpool(_answered, request, form)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    async with request.form(
-        max_files=0, max_fields=_FORM_FIELDS, max_part_size=_FORM_BYTES
-    ) as form:
-        return {name: text for name, text in form.items() if isinstance(text, str)}
 
 
 def _found(request: Request) -> Question:
